@@ -1,1 +1,29 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Map
+//!
+//! From the easiest to the most primitive: [`experiment`] says what is tried and what should hold, [`criterion`]
+//! and [`probe`] judge it, [`safety`] says when to stop. [`injector`] and [`undo`] are the two halves of a fault,
+//! [`journal`] remembers what may have landed. [`units`], [`id`], [`scope`], [`select`], [`metrics`], [`clock`] and
+//! [`error`] are what all of them share.
+
+pub mod clock;
+pub mod criterion;
+pub mod error;
+pub mod experiment;
+pub mod id;
+pub mod injector;
+pub mod journal;
+pub mod metrics;
+pub mod plan;
+pub mod probe;
+pub mod safety;
+pub mod scope;
+pub mod select;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+mod text;
+pub mod undo;
+pub mod units;
+
+pub use async_trait::async_trait;

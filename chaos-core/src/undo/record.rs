@@ -1,0 +1,117 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    error::RevertError,
+    id::{FaultId, FaultKind, RunId},
+    injector::{Guarantee, Prepared},
+    scope::Target,
+};
+
+/// A payload of undo records, in plain types that read back what they write: no `flatten`, no `untagged`, no internal tags.
+pub trait UndoPayload: Serialize + DeserializeOwned {
+    /// The fault's kind.
+    const KIND: &'static str;
+    /// The payload's version; an older program keeps and reports what it cannot read.
+    const VERSION: u32;
+}
+
+/// A process, so that a reused pid is not mistaken for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// The process id.
+    pub pid: u32,
+    /// Clock ticks from boot to the start of the process, field 22 of `/proc/<pid>/stat`.
+    pub start_time: u64,
+}
+
+/// All that is needed to undo one fault, without the program that injected it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UndoRecord {
+    /// The version of this envelope.
+    pub schema: u32,
+    /// The run whose mark the fault carries.
+    pub run: RunId,
+    /// The fault within the run.
+    pub fault: FaultId,
+    /// The kind, by which the reverter is found.
+    pub kind: FaultKind,
+    /// The version of the payload.
+    pub payload_version: u32,
+    /// When the record was made.
+    pub created_at: DateTime<Utc>,
+    /// When the fault is over at the latest.
+    pub expires_at: DateTime<Utc>,
+    /// The process that injects.
+    pub holder: ProcessId,
+    /// What ends the fault when its runner is killed.
+    pub guarantee: Guarantee,
+    /// What is touched.
+    pub targets: Vec<Target>,
+    /// What a person can do by hand.
+    pub manual: String,
+    /// What the reverter of this kind needs.
+    pub payload: Value,
+}
+
+impl UndoRecord {
+    /// The version of the envelope that this crate writes.
+    pub const SCHEMA: u32 = 1;
+
+    /// Puts what `prepare` found into an envelope.
+    #[must_use]
+    pub fn new(
+        ctx: &crate::injector::FaultCtx,
+        kind: FaultKind,
+        guarantee: Guarantee,
+        prepared: &Prepared,
+        holder: ProcessId,
+    ) -> Self {
+        let (payload, payload_version, manual) = prepared.undo();
+        Self {
+            schema: Self::SCHEMA,
+            run: ctx.run.clone(),
+            fault: ctx.fault.clone(),
+            kind,
+            payload_version,
+            created_at: ctx.now,
+            expires_at: ctx.now + ctx.max_duration,
+            holder,
+            guarantee,
+            targets: prepared.scope().targets.clone(),
+            manual: manual.to_owned(),
+            payload: payload.clone(),
+        }
+    }
+
+    /// Reads the payload.
+    ///
+    /// # Errors
+    /// [`RevertError::Record`] for another kind, an unknown version, or a damaged payload.
+    pub fn decode<P: UndoPayload>(&self) -> Result<P, RevertError> {
+        let refused = |why: String| RevertError::Record {
+            kind: self.kind.clone(),
+            why,
+        };
+        if self.schema != Self::SCHEMA {
+            return Err(refused(format!(
+                "envelope version {} is not {}",
+                self.schema,
+                Self::SCHEMA
+            )));
+        }
+        if self.kind.as_str() != P::KIND || self.payload_version != P::VERSION {
+            let found = format!("{} version {}", self.kind, self.payload_version);
+            return Err(refused(format!(
+                "{found} is not {} version {}",
+                P::KIND,
+                P::VERSION
+            )));
+        }
+        P::deserialize(&self.payload).map_err(|error| refused(error.to_string()))
+    }
+}
