@@ -88,31 +88,33 @@ impl fmt::Display for Sample {
 /// assert!(matches!(metrics.sample("latency_p99"), Sample::Unknown(_)));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Metrics(BTreeMap<Cow<'static, str>, Sample>);
+#[serde(
+    from = "BTreeMap<Cow<'static, str>, Sample>",
+    into = "BTreeMap<Cow<'static, str>, Sample>"
+)]
+pub struct Metrics(Vec<(Cow<'static, str>, Sample)>);
 
 impl Metrics {
     /// No metrics at all.
     #[must_use]
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
 
     /// Adds or replaces a value; a value that is not finite is kept as unknown.
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, value: f64) {
-        self.0.insert(name.into(), Sample::of(value));
+        self.put(name.into(), Sample::of(value));
     }
 
     /// Adds or replaces a metric that has no value.
     pub fn insert_unknown(&mut self, name: impl Into<Cow<'static, str>>, why: UnknownReason) {
-        self.0.insert(name.into(), Sample::Unknown(why));
+        self.put(name.into(), Sample::Unknown(why));
     }
 
     /// The metric; [`UnknownReason::Missing`] if it is not there.
     #[must_use]
     pub fn sample(&self, name: &str) -> Sample {
-        self.0
-            .get(name)
+        self.get(name)
             .cloned()
             .unwrap_or(Sample::Unknown(UnknownReason::Missing))
     }
@@ -120,7 +122,7 @@ impl Metrics {
     /// The finite value, if there is one.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
-        match self.0.get(name) {
+        match self.get(name) {
             Some(Sample::Value(value)) => Some(*value),
             _ => None,
         }
@@ -139,7 +141,26 @@ impl Metrics {
 
     /// Takes over all of `other`, which wins where both have a name.
     pub fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
+        other
+            .0
+            .into_iter()
+            .for_each(|(name, sample)| self.put(name, sample));
+    }
+
+    fn get(&self, name: &str) -> Option<&Sample> {
+        self.position(name).ok().map(|index| &self.0[index].1)
+    }
+
+    /// Sorted by name; a vector, since a run keeps many small sets.
+    fn put(&mut self, name: Cow<'static, str>, sample: Sample) {
+        match self.position(&name) {
+            Ok(index) => self.0[index].1 = sample,
+            Err(index) => self.0.insert(index, (name, sample)),
+        }
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name))
     }
 }
 
@@ -154,7 +175,23 @@ impl<const N: usize> From<[(&'static str, f64); N]> for Metrics {
 
 impl FromIterator<(Cow<'static, str>, Sample)> for Metrics {
     fn from_iter<I: IntoIterator<Item = (Cow<'static, str>, Sample)>>(samples: I) -> Self {
+        let mut metrics = Self::new();
+        samples
+            .into_iter()
+            .for_each(|(name, sample)| metrics.put(name, sample));
+        metrics
+    }
+}
+
+impl From<BTreeMap<Cow<'static, str>, Sample>> for Metrics {
+    fn from(samples: BTreeMap<Cow<'static, str>, Sample>) -> Self {
         Self(samples.into_iter().collect())
+    }
+}
+
+impl From<Metrics> for BTreeMap<Cow<'static, str>, Sample> {
+    fn from(metrics: Metrics) -> Self {
+        metrics.0.into_iter().collect()
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod event;
 mod fold;
+mod memory;
 
 use std::{fmt, sync::Arc};
 
 pub use self::{
     event::{Event, EventBody, RunInfo},
     fold::{FaultState, JournalState, fold},
+    memory::MemoryJournal,
 };
 use crate::{error::JournalError, id::RunId};
 

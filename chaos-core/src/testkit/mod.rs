@@ -1,9 +1,6 @@
 //! Fakes, and the conformance suite that every injector passes on the fake and on the real arm.
 
 mod fake;
-mod memory;
 
-pub use self::{
-    fake::{FakeFault, FakeHost, FakeReverter},
-    memory::MemoryJournal,
-};
+pub use self::fake::{FakeFault, FakeHost, FakeReverter};
+pub use crate::journal::MemoryJournal;

@@ -11,7 +11,10 @@ use crate::{
 
 /// A journal in memory: for tests, and for runs whose faults end with the process anyway.
 #[derive(Debug, Default)]
-pub struct MemoryJournal(Mutex<Runs>);
+pub struct MemoryJournal {
+    runs: Mutex<Runs>,
+    forgets: bool,
+}
 
 #[derive(Debug, Default)]
 struct Runs {
@@ -24,6 +27,15 @@ impl MemoryJournal {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty journal that forgets a run when it is closed, so that it does not grow.
+    #[must_use]
+    pub fn forgetting() -> Self {
+        Self {
+            forgets: true,
+            ..Self::default()
+        }
     }
 
     /// The events of a run, oldest first.
@@ -44,7 +56,7 @@ impl MemoryJournal {
     }
 
     fn lock(&self) -> MutexGuard<'_, Runs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
