@@ -80,11 +80,14 @@ impl Journal for MemoryJournal {
             .entry(run.clone())
             .or_default()
             .extend_from_slice(events);
-        let _ = if closes {
-            runs.leased.remove(run)
+        if closes {
+            runs.leased.remove(run);
         } else {
-            runs.leased.insert(run.clone())
-        };
+            runs.leased.insert(run.clone());
+        }
+        if closes && self.forgets {
+            runs.events.remove(run);
+        }
         Ok(())
     }
 
