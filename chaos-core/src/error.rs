@@ -25,12 +25,7 @@ impl Problem {
     /// A problem of the field at `path`.
     #[must_use]
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-            hint: None,
-            at: None,
-        }
+        Self { path: path.into(), message: message.into(), hint: None, at: None }
     }
 
     /// Adds what would be right.
@@ -50,11 +45,8 @@ impl Problem {
     /// Puts `prefix` before the path: `faults[0]` and `spec` become `faults[0].spec`.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') || prefix.is_empty() {
-            ""
-        } else {
-            "."
-        };
+        let dot =
+            if self.path.is_empty() || self.path.starts_with('[') || prefix.is_empty() { "" } else { "." };
         self.path = format!("{prefix}{dot}{}", self.path);
         self
     }
@@ -84,10 +76,7 @@ impl PlanError {
     /// The problems of `subject`: a file's name, or what was to be built.
     #[must_use]
     pub fn new(subject: impl Into<String>, problems: Vec<Problem>) -> Self {
-        Self {
-            subject: subject.into(),
-            problems,
-        }
+        Self { subject: subject.into(), problems }
     }
 
     /// An error if there are problems.
@@ -95,11 +84,7 @@ impl PlanError {
     /// # Errors
     /// All of `problems`, if there are any.
     pub fn check(subject: impl Into<String>, problems: Vec<Problem>) -> Result<(), Self> {
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Self::new(subject, problems))
-        }
+        if problems.is_empty() { Ok(()) } else { Err(Self::new(subject, problems)) }
     }
 
     /// Everything that is wrong.
@@ -120,9 +105,7 @@ impl fmt::Display for PlanError {
         let count = self.problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
         write!(f, "{}: {count} {noun}", self.subject)?;
-        self.problems
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
@@ -195,11 +178,7 @@ pub enum InjectError {
 impl InjectError {
     /// Wraps a back end's error.
     pub fn failed(kind: FaultKind, operation: impl Into<String>, source: impl Into<Source>) -> Self {
-        Self::Failed {
-            kind,
-            operation: operation.into(),
-            source: source.into(),
-        }
+        Self::Failed { kind, operation: operation.into(), source: source.into() }
     }
 }
 

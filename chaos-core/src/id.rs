@@ -71,10 +71,7 @@ impl FaultKind {
     /// If the text is not a kind, which in a constant is a compile error.
     #[must_use]
     pub const fn from_static(kind: &'static str) -> Self {
-        assert!(
-            is_kind(kind.as_bytes()),
-            "a kind is a family and a name, such as proxy.latency"
-        );
+        assert!(is_kind(kind.as_bytes()), "a kind is a family and a name, such as proxy.latency");
         Self(Cow::Borrowed(kind))
     }
 
@@ -105,9 +102,7 @@ fn is_id(text: &str) -> bool {
     let bytes = text.as_bytes();
     (1..=40).contains(&bytes.len())
         && bytes[0] != b'-'
-        && bytes
-            .iter()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && bytes.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 macro_rules! id {
@@ -116,14 +111,8 @@ macro_rules! id {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                let invalid = || InvalidId {
-                    what: $what,
-                    value: excerpt(text),
-                    rule: ID_RULE,
-                };
-                is_id(text)
-                    .then(|| Self(text.to_owned()))
-                    .ok_or_else(invalid)
+                let invalid = || InvalidId { what: $what, value: excerpt(text), rule: ID_RULE };
+                is_id(text).then(|| Self(text.to_owned())).ok_or_else(invalid)
             }
         }
 
@@ -144,14 +133,8 @@ impl FromStr for FaultKind {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let invalid = || InvalidId {
-            what: "fault kind",
-            value: excerpt(text),
-            rule: KIND_RULE,
-        };
-        is_kind(text.as_bytes())
-            .then(|| Self(text.to_owned().into()))
-            .ok_or_else(invalid)
+        let invalid = || InvalidId { what: "fault kind", value: excerpt(text), rule: KIND_RULE };
+        is_kind(text.as_bytes()).then(|| Self(text.to_owned().into())).ok_or_else(invalid)
     }
 }
 

@@ -62,11 +62,7 @@ impl Sample {
     /// A value, or [`UnknownReason::NotFinite`].
     #[must_use]
     pub fn of(value: f64) -> Self {
-        if value.is_finite() {
-            Self::Value(value)
-        } else {
-            Self::Unknown(UnknownReason::NotFinite)
-        }
+        if value.is_finite() { Self::Value(value) } else { Self::Unknown(UnknownReason::NotFinite) }
     }
 }
 
@@ -88,10 +84,7 @@ impl fmt::Display for Sample {
 /// assert!(matches!(metrics.sample("latency_p99"), Sample::Unknown(_)));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(
-    from = "BTreeMap<Cow<'static, str>, Sample>",
-    into = "BTreeMap<Cow<'static, str>, Sample>"
-)]
+#[serde(from = "BTreeMap<Cow<'static, str>, Sample>", into = "BTreeMap<Cow<'static, str>, Sample>")]
 pub struct Metrics(Vec<(Cow<'static, str>, Sample)>);
 
 impl Metrics {
@@ -114,9 +107,7 @@ impl Metrics {
     /// The metric; [`UnknownReason::Missing`] if it is not there.
     #[must_use]
     pub fn sample(&self, name: &str) -> Sample {
-        self.get(name)
-            .cloned()
-            .unwrap_or(Sample::Unknown(UnknownReason::Missing))
+        self.get(name).cloned().unwrap_or(Sample::Unknown(UnknownReason::Missing))
     }
 
     /// The finite value, if there is one.
@@ -141,10 +132,7 @@ impl Metrics {
 
     /// Takes over all of `other`, which wins where both have a name.
     pub fn merge(&mut self, other: Self) {
-        other
-            .0
-            .into_iter()
-            .for_each(|(name, sample)| self.put(name, sample));
+        other.0.into_iter().for_each(|(name, sample)| self.put(name, sample));
     }
 
     fn get(&self, name: &str) -> Option<&Sample> {
@@ -166,19 +154,14 @@ impl Metrics {
 
 impl<const N: usize> From<[(&'static str, f64); N]> for Metrics {
     fn from(values: [(&'static str, f64); N]) -> Self {
-        values
-            .into_iter()
-            .map(|(name, value)| (Cow::Borrowed(name), Sample::of(value)))
-            .collect()
+        values.into_iter().map(|(name, value)| (Cow::Borrowed(name), Sample::of(value))).collect()
     }
 }
 
 impl FromIterator<(Cow<'static, str>, Sample)> for Metrics {
     fn from_iter<I: IntoIterator<Item = (Cow<'static, str>, Sample)>>(samples: I) -> Self {
         let mut metrics = Self::new();
-        samples
-            .into_iter()
-            .for_each(|(name, sample)| metrics.put(name, sample));
+        samples.into_iter().for_each(|(name, sample)| metrics.put(name, sample));
         metrics
     }
 }

@@ -36,13 +36,7 @@ impl PlannedFault {
         capabilities: Capabilities,
         manual: String,
     ) -> Self {
-        Self {
-            id,
-            kind,
-            scope,
-            capabilities,
-            manual,
-        }
+        Self { id, kind, scope, capabilities, manual }
     }
 }
 
@@ -75,24 +69,13 @@ impl Plan {
         duration: Duration,
         seed: u64,
     ) -> Self {
-        Self {
-            run,
-            experiment,
-            faults,
-            blast_radius,
-            duration,
-            seed,
-        }
+        Self { run, experiment, faults, blast_radius, duration, seed }
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "plan of {} (run {}, seed {})",
-            self.experiment, self.run, self.seed
-        )?;
+        writeln!(f, "plan of {} (run {}, seed {})", self.experiment, self.run, self.seed)?;
         writeln!(f, "  held for {:?}", self.duration)?;
         self.faults.iter().try_for_each(|fault| write!(f, "{fault}"))
     }
@@ -108,14 +91,7 @@ impl fmt::Display for PlannedFault {
         if self.capabilities.needs.is_empty() {
             writeln!(f, "    needs nothing")?;
         }
-        self.capabilities
-            .needs
-            .iter()
-            .try_for_each(|need| writeln!(f, "    needs {need}"))?;
-        if self.manual.is_empty() {
-            Ok(())
-        } else {
-            writeln!(f, "    by hand: {}", self.manual)
-        }
+        self.capabilities.needs.iter().try_for_each(|need| writeln!(f, "    needs {need}"))?;
+        if self.manual.is_empty() { Ok(()) } else { writeln!(f, "    by hand: {}", self.manual) }
     }
 }

@@ -105,10 +105,9 @@ impl SteadyState for Tolerances {
 }
 
 fn deviation(criterion: &Criterion, observed: f64) -> String {
-    let observed = criterion.tolerance().map_or_else(
-        || observed.to_string(),
-        |tolerance| tolerance.format_value(observed),
-    );
+    let observed = criterion
+        .tolerance()
+        .map_or_else(|| observed.to_string(), |tolerance| tolerance.format_value(observed));
     format!("{criterion}: observed {observed}")
 }
 

@@ -26,15 +26,8 @@ impl Target {
     /// A target of a class. Control characters are escaped, so that a target is always one line.
     #[must_use]
     pub fn new(class: &str, name: &str) -> Self {
-        let clean = |text: &str| {
-            text.chars()
-                .map(|c| if c.is_control() { '?' } else { c })
-                .collect()
-        };
-        Self {
-            class: class.replace(':', "-"),
-            name: clean(name),
-        }
+        let clean = |text: &str| text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        Self { class: class.replace(':', "-"), name: clean(name) }
     }
 
     /// The class, such as `tcp-proxy`.
@@ -57,12 +50,7 @@ impl FromStr for Target {
         let invalid = || InvalidTarget(excerpt(text));
         let (class, name) = text.split_once(':').ok_or_else(invalid)?;
         let whole = !class.is_empty() && !name.is_empty() && !text.chars().any(char::is_control);
-        whole
-            .then(|| Self {
-                class: class.into(),
-                name: name.into(),
-            })
-            .ok_or_else(invalid)
+        whole.then(|| Self { class: class.into(), name: name.into() }).ok_or_else(invalid)
     }
 }
 
@@ -105,10 +93,7 @@ impl BlastRadius {
     /// A blast radius in words, without limits.
     #[must_use]
     pub fn described(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            ..Self::default()
-        }
+        Self { text: text.into(), ..Self::default() }
     }
 
     /// Admits at most `count` targets over all faults.
@@ -145,19 +130,14 @@ impl BlastRadius {
         let mut problems: Vec<Problem> = scopes.iter().flat_map(|scope| self.of_scope(scope)).collect();
         let planned: usize = scopes.iter().map(|scope| scope.targets.len()).sum();
         if let Some(max) = self.max_targets.filter(|max| planned > *max) {
-            problems.push(exceeded(format!(
-                "{planned} targets are planned, at most {max} are allowed"
-            )));
+            problems.push(exceeded(format!("{planned} targets are planned, at most {max} are allowed")));
         }
         problems
     }
 
     fn of_scope(&self, scope: &Scope) -> Vec<Problem> {
-        let mut problems: Vec<Problem> = scope
-            .targets
-            .iter()
-            .filter_map(|target| self.of_target(target))
-            .collect();
+        let mut problems: Vec<Problem> =
+            scope.targets.iter().filter_map(|target| self.of_target(target)).collect();
         if scope.targets.is_empty() {
             problems.push(Problem::new("blast_radius", "a fault names no target"));
         }
@@ -174,15 +154,9 @@ impl BlastRadius {
 
     fn of_target(&self, target: &Target) -> Option<Problem> {
         if self.protected.contains(target) {
-            Some(Problem::new(
-                "blast_radius.protected",
-                format!("{target} is protected"),
-            ))
+            Some(Problem::new("blast_radius.protected", format!("{target} is protected")))
         } else if !self.only.is_empty() && !self.only.contains(target) {
-            Some(Problem::new(
-                "blast_radius.only",
-                format!("{target} lies outside the blast radius"),
-            ))
+            Some(Problem::new("blast_radius.only", format!("{target} lies outside the blast radius")))
         } else {
             None
         }

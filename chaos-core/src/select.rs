@@ -82,10 +82,7 @@ pub fn choose<T: Clone>(mode: Mode, population: &[T], seed: u64) -> Result<Vec<T
     indices.shuffle(&mut rng);
     indices.truncate(count);
     indices.sort_unstable();
-    Ok(indices
-        .into_iter()
-        .map(|index| population[index].clone())
-        .collect())
+    Ok(indices.into_iter().map(|index| population[index].clone()).collect())
 }
 
 fn count(mode: Mode, population: usize, rng: &mut impl Rng) -> Result<usize, SelectError> {

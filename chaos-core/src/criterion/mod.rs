@@ -92,12 +92,7 @@ impl Tolerance {
         if !bound.is_finite() {
             return Err(BoundNotFinite);
         }
-        Ok(Self {
-            metric: metric.into(),
-            comparison,
-            bound,
-            unit,
-        })
+        Ok(Self { metric: metric.into(), comparison, bound, unit })
     }
 
     /// The metric's name, such as `error_rate`.
@@ -132,9 +127,7 @@ impl Tolerance {
                 Outcome::Met { observed }
             }
             Sample::Value(observed) => Outcome::NotMet { observed },
-            Sample::Unknown(why) => Outcome::NotEvaluated {
-                why: self.unknown(&why),
-            },
+            Sample::Unknown(why) => Outcome::NotEvaluated { why: self.unknown(&why) },
         }
     }
 
@@ -151,13 +144,7 @@ impl Tolerance {
 
 impl fmt::Display for Tolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} {}",
-            self.metric,
-            self.comparison.sign(),
-            self.format_value(self.bound)
-        )
+        write!(f, "{} {} {}", self.metric, self.comparison.sign(), self.format_value(self.bound))
     }
 }
 
@@ -201,10 +188,7 @@ impl Criterion {
     /// Lifts `text` into a tolerance if it can; keeps it verbatim in any case.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            tolerance: parse::tolerance(text),
-        }
+        Self { text: text.to_owned(), tolerance: parse::tolerance(text) }
     }
 
     /// The text, verbatim.
@@ -228,9 +212,9 @@ impl Criterion {
             None => match metrics.sample(&self.text) {
                 Sample::Value(0.0) => Outcome::NotMet { observed: 0.0 },
                 Sample::Value(observed) => Outcome::Met { observed },
-                Sample::Unknown(UnknownReason::Missing) => Outcome::NotEvaluated {
-                    why: "manual criterion".into(),
-                },
+                Sample::Unknown(UnknownReason::Missing) => {
+                    Outcome::NotEvaluated { why: "manual criterion".into() }
+                }
                 Sample::Unknown(why) => Outcome::NotEvaluated { why: why.to_string() },
             },
         }
@@ -239,10 +223,7 @@ impl Criterion {
 
 impl From<Tolerance> for Criterion {
     fn from(tolerance: Tolerance) -> Self {
-        Self {
-            text: tolerance.to_string(),
-            tolerance: Some(tolerance),
-        }
+        Self { text: tolerance.to_string(), tolerance: Some(tolerance) }
     }
 }
 
@@ -275,19 +256,13 @@ impl Criteria {
     /// Splits `text` and lifts each part.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            items: parse::parts(text).map(Criterion::parse).collect(),
-        }
+        Self { text: text.to_owned(), items: parse::parts(text).map(Criterion::parse).collect() }
     }
 
     /// What can be lifted out of a sentence: its clauses (at commas, `and`, `with`, `or`) that are tolerances in full.
     #[must_use]
     pub fn lift(sentence: &str) -> Vec<Criterion> {
-        parse::clauses(sentence)
-            .map(Criterion::parse)
-            .filter(|clause| clause.tolerance().is_some())
-            .collect()
+        parse::clauses(sentence).map(Criterion::parse).filter(|clause| clause.tolerance().is_some()).collect()
     }
 
     /// Adds one criterion; the text grows by a line.

@@ -24,14 +24,7 @@ const COMPARISONS: [(&str, Comparison); 16] = [
 ];
 
 /// Verbs that turn a subject into the name of a duration: `failover completes in` is `failover_duration`.
-const COMPLETION: [&str; 6] = [
-    "completes in",
-    "completes",
-    "finishes in",
-    "finishes",
-    "takes",
-    "done in",
-];
+const COMPLETION: [&str; 6] = ["completes in", "completes", "finishes in", "finishes", "takes", "done in"];
 
 /// A name of more words than this is a sentence, not a metric.
 const MAX_NAME_WORDS: usize = 4;
@@ -45,10 +38,7 @@ pub(super) fn parts(text: &str) -> impl Iterator<Item = &str> {
 
 /// The clauses of a sentence.
 pub(super) fn clauses(text: &str) -> impl Iterator<Item = &str> {
-    parts(text)
-        .flat_map(|part| part.split(" with "))
-        .flat_map(|part| part.split(" and "))
-        .map(str::trim)
+    parts(text).flat_map(|part| part.split(" with ")).flat_map(|part| part.split(" and ")).map(str::trim)
 }
 
 /// `name comparison bound` or `comparison bound name`, whatever of both is there in full.
@@ -89,9 +79,7 @@ fn find_comparison(text: &str) -> Option<(usize, usize, Comparison)> {
 
 /// The bound at the beginning of `text`, its unit, and the words that follow it.
 fn leading_bound(text: &str) -> Option<(f64, BoundUnit, &str)> {
-    let number_end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..number_end].parse().ok()?;
     let tail = text[number_end..].trim_start();
     if let Some(rest) = tail.strip_prefix('%') {
@@ -101,11 +89,7 @@ fn leading_bound(text: &str) -> Option<(f64, BoundUnit, &str)> {
     match short_unit(&tail[..unit_end]) {
         Some(unit) => {
             let duration: HumanDuration = format!("{}{unit}", &text[..number_end]).parse().ok()?;
-            Some((
-                duration.as_secs_f64(),
-                BoundUnit::Seconds,
-                tail[unit_end..].trim_start(),
-            ))
+            Some((duration.as_secs_f64(), BoundUnit::Seconds, tail[unit_end..].trim_start()))
         }
         None => Some((number, BoundUnit::Plain, tail)),
     }
@@ -125,11 +109,7 @@ fn short_unit(word: &str) -> Option<&'static str> {
 
 /// `Error rate` is `error_rate`, `p99 latency` is `latency_p99`, `Failover completes in` is `failover_duration`.
 fn metric_name(words: &str) -> Option<String> {
-    let lower = words
-        .trim()
-        .trim_end_matches(" is")
-        .trim_end_matches(" stays")
-        .to_lowercase();
+    let lower = words.trim().trim_end_matches(" is").trim_end_matches(" stays").to_lowercase();
     if let Some(subject) = COMPLETION.iter().find_map(|verb| lower.strip_suffix(verb)) {
         return joined(subject).map(|name| format!("{name}_duration"));
     }
@@ -148,13 +128,10 @@ fn is_quantile(word: &str) -> bool {
 
 fn joined(words: &str) -> Option<String> {
     let words: Vec<&str> = words.split_whitespace().collect();
-    let named = |word: &&str| {
-        word.chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '-'))
-    };
+    let named =
+        |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '-'));
     let fits = (1..=MAX_NAME_WORDS).contains(&words.len()) && words.iter().all(named);
-    let begins = words
-        .first()
-        .is_some_and(|word| word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+    let begins =
+        words.first().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
     (fits && begins).then(|| words.join("_"))
 }

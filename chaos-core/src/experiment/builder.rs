@@ -42,11 +42,7 @@ impl ExperimentBuilder {
 
     /// Adds a tolerance of the steady state: `error_rate < 1%`.
     pub fn steady_state(mut self, tolerance: impl AsRef<str>) -> Self {
-        self.0
-            .hypothesis
-            .steady_state
-            .0
-            .push(Criterion::parse(tolerance.as_ref()));
+        self.0.hypothesis.steady_state.0.push(Criterion::parse(tolerance.as_ref()));
         self
     }
 
@@ -133,11 +129,8 @@ impl ExperimentBuilder {
             .enumerate()
             .filter(|(_, item)| item.tolerance().is_none());
         problems.extend(manual.map(|(index, item)| {
-            Problem::new(
-                format!("steady_state[{index}]"),
-                format!("`{item}` cannot be evaluated"),
-            )
-            .hint("write a metric, a comparison and a bound, such as error_rate < 1%")
+            Problem::new(format!("steady_state[{index}]"), format!("`{item}` cannot be evaluated"))
+                .hint("write a metric, a comparison and a bound, such as error_rate < 1%")
         }));
         problems
     }

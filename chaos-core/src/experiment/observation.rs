@@ -69,12 +69,6 @@ impl Observation {
 
 impl fmt::Display for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}: {}",
-            self.at.format("%Y-%m-%dT%H:%M:%S%.3fZ"),
-            self.phase,
-            self.metrics
-        )
+        write!(f, "{} {}: {}", self.at.format("%Y-%m-%dT%H:%M:%S%.3fZ"), self.phase, self.metrics)
     }
 }

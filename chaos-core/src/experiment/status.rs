@@ -31,13 +31,7 @@ pub struct IllegalTransition {
 
 impl ExperimentStatus {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Planned,
-        Self::Running,
-        Self::Success,
-        Self::Failed,
-        Self::Aborted,
-    ];
+    pub const ALL: [Self; 5] = [Self::Planned, Self::Running, Self::Success, Self::Failed, Self::Aborted];
 
     /// The next status: from planned to running, failed or aborted; from running to success, failed or aborted.
     ///

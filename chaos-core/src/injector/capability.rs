@@ -93,11 +93,7 @@ impl Capabilities {
             Guarantee::Irreversible => Reversal::Irreversible,
             _ => Reversal::Exact,
         };
-        Self {
-            guarantee,
-            reversal,
-            needs: Vec::new(),
-        }
+        Self { guarantee, reversal, needs: Vec::new() }
     }
 
     /// A fault that this process holds and that ends with it.

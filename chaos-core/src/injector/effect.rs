@@ -60,28 +60,19 @@ impl Effect {
     /// The effect was seen.
     #[must_use]
     pub const fn seen() -> Self {
-        Self {
-            injected: Injected::Yes,
-            figures: Vec::new(),
-        }
+        Self { injected: Injected::Yes, figures: Vec::new() }
     }
 
     /// The fault was on and had no effect.
     #[must_use]
     pub fn absent(why: impl Into<String>) -> Self {
-        Self {
-            injected: Injected::No { why: why.into() },
-            figures: Vec::new(),
-        }
+        Self { injected: Injected::No { why: why.into() }, figures: Vec::new() }
     }
 
     /// Nobody looked.
     #[must_use]
     pub fn not_measured(why: impl Into<String>) -> Self {
-        Self {
-            injected: Injected::NotMeasured { why: why.into() },
-            figures: Vec::new(),
-        }
+        Self { injected: Injected::NotMeasured { why: why.into() }, figures: Vec::new() }
     }
 
     /// Adds a figure.
@@ -94,12 +85,7 @@ impl Effect {
         unit: &str,
     ) -> Self {
         let (asked, observed) = (asked.into(), observed.into());
-        self.figures.push(EffectFigure {
-            name: name.into(),
-            asked,
-            observed,
-            unit: unit.into(),
-        });
+        self.figures.push(EffectFigure { name: name.into(), asked, observed, unit: unit.into() });
         self
     }
 }

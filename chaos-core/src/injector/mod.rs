@@ -41,13 +41,7 @@ impl FaultCtx {
     /// A context; the seed is 0 and the longest time is 15 minutes until they are set.
     #[must_use]
     pub const fn new(run: RunId, fault: FaultId, now: DateTime<Utc>) -> Self {
-        Self {
-            run,
-            fault,
-            seed: 0,
-            max_duration: Duration::from_secs(15 * 60),
-            now,
-        }
+        Self { run, fault, seed: 0, max_duration: Duration::from_secs(15 * 60), now }
     }
 }
 

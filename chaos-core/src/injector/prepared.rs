@@ -40,12 +40,7 @@ impl Prepared {
     fn encode(kind: FaultKind, version: u32, payload: &impl Serialize) -> Result<Self, InjectError> {
         let payload = serde_json::to_value(payload)
             .map_err(|source| InjectError::failed(kind, "write the undo record", source))?;
-        Ok(Self {
-            payload,
-            version,
-            scope: Scope::default(),
-            manual: String::new(),
-        })
+        Ok(Self { payload, version, scope: Scope::default(), manual: String::new() })
     }
 
     /// Adds something that will be touched.

@@ -29,12 +29,7 @@ impl RunInfo {
     /// The opening of a run.
     #[must_use]
     pub const fn new(experiment: String, seed: u64, runner: ProcessId) -> Self {
-        Self {
-            schema: Self::SCHEMA,
-            experiment,
-            seed,
-            runner,
-        }
+        Self { schema: Self::SCHEMA, experiment, seed, runner }
     }
 }
 
@@ -118,28 +113,12 @@ impl<'de> Deserialize<'de> for EventBody {
 #[serde(rename_all = "snake_case")]
 enum Known {
     Run(RunInfo),
-    Intent {
-        undo: UndoRecord,
-    },
-    Applied {
-        fault: FaultId,
-    },
-    Undone {
-        fault: FaultId,
-        how: Reverted,
-    },
-    Stuck {
-        fault: FaultId,
-        why: String,
-        manual: String,
-    },
-    Phase {
-        phase: Phase,
-        note: String,
-    },
-    Closed {
-        status: ExperimentStatus,
-    },
+    Intent { undo: UndoRecord },
+    Applied { fault: FaultId },
+    Undone { fault: FaultId, how: Reverted },
+    Stuck { fault: FaultId, why: String, manual: String },
+    Phase { phase: Phase, note: String },
+    Closed { status: ExperimentStatus },
     Unknown(Value),
 }
 

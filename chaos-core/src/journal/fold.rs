@@ -86,19 +86,10 @@ fn landed<'a>(state: &'a mut JournalState, fault: &FaultId) -> &'a mut FaultStat
 
 /// A fault that first appears in an `Undone` has nothing to clear; one that first appears as stuck may be there.
 fn entry<'a>(state: &'a mut JournalState, fault: &FaultId) -> &'a mut FaultState {
-    let index = state
-        .faults
-        .iter()
-        .position(|known| known.fault == *fault)
-        .unwrap_or_else(|| {
-            let fault = fault.clone();
-            state.faults.push(FaultState {
-                fault,
-                may_have_landed: true,
-                records: Vec::new(),
-                stuck: None,
-            });
-            state.faults.len() - 1
-        });
+    let index = state.faults.iter().position(|known| known.fault == *fault).unwrap_or_else(|| {
+        let fault = fault.clone();
+        state.faults.push(FaultState { fault, may_have_landed: true, records: Vec::new(), stuck: None });
+        state.faults.len() - 1
+    });
     &mut state.faults[index]
 }

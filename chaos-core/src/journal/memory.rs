@@ -32,10 +32,7 @@ impl MemoryJournal {
     /// An empty journal that forgets a run when it is closed, so that it does not grow.
     #[must_use]
     pub fn forgetting() -> Self {
-        Self {
-            forgets: true,
-            ..Self::default()
-        }
+        Self { forgets: true, ..Self::default() }
     }
 
     /// The events of a run, oldest first.
@@ -63,23 +60,12 @@ impl MemoryJournal {
 impl Journal for MemoryJournal {
     fn append(&self, run: &RunId, events: &[Event], _: Durability) -> Result<(), JournalError> {
         let mut runs = self.lock();
-        let opens = matches!(
-            events.first(),
-            Some(Event {
-                body: EventBody::Run(_),
-                ..
-            })
-        );
+        let opens = matches!(events.first(), Some(Event { body: EventBody::Run(_), .. }));
         if !opens && !runs.events.contains_key(run) {
             return Err(JournalError::NoSuchRun { run: run.clone() });
         }
-        let closes = events
-            .iter()
-            .any(|event| matches!(event.body, EventBody::Closed { .. }));
-        runs.events
-            .entry(run.clone())
-            .or_default()
-            .extend_from_slice(events);
+        let closes = events.iter().any(|event| matches!(event.body, EventBody::Closed { .. }));
+        runs.events.entry(run.clone()).or_default().extend_from_slice(events);
         if closes {
             runs.leased.remove(run);
         } else {

@@ -98,12 +98,9 @@ impl SafetyPolicy for SafetyConstraints {
         let errors = limit(metrics, ERROR_RATE, self.max_error_rate.fraction(), |value| {
             format!("{}%", round(value * 100.0))
         });
-        let latency = limit(
-            metrics,
-            LATENCY_P99,
-            self.max_latency_p99.as_secs_f64(),
-            |value| format!("{} ms", round(value * 1e3)),
-        );
+        let latency = limit(metrics, LATENCY_P99, self.max_latency_p99.as_secs_f64(), |value| {
+            format!("{} ms", round(value * 1e3))
+        });
         errors.and(latency)
     }
 

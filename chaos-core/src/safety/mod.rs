@@ -54,20 +54,13 @@ impl<'a> History<'a> {
         baseline: &'a Metrics,
         observations: &'a [Observation],
     ) -> Self {
-        Self {
-            now,
-            elapsed,
-            baseline,
-            observations,
-        }
+        Self { now, elapsed, baseline, observations }
     }
 
     /// The newest figures: of the last observation, or the baseline.
     #[must_use]
     pub fn latest(&self) -> &'a Metrics {
-        self.observations
-            .last()
-            .map_or(self.baseline, |observation| &observation.metrics)
+        self.observations.last().map_or(self.baseline, |observation| &observation.metrics)
     }
 }
 
@@ -124,17 +117,11 @@ impl AllOf {
 
 impl SafetyPolicy for AllOf {
     fn admit(&self, plan: &Plan, env: &Env) -> Verdict {
-        self.0
-            .iter()
-            .map(|policy| policy.admit(plan, env))
-            .fold(Verdict::Allow, Verdict::and)
+        self.0.iter().map(|policy| policy.admit(plan, env)).fold(Verdict::Allow, Verdict::and)
     }
 
     fn judge(&self, history: &History<'_>) -> Verdict {
-        self.0
-            .iter()
-            .map(|policy| policy.judge(history))
-            .fold(Verdict::Allow, Verdict::and)
+        self.0.iter().map(|policy| policy.judge(history)).fold(Verdict::Allow, Verdict::and)
     }
 
     fn time_limit(&self) -> Option<Duration> {

@@ -15,10 +15,7 @@ impl Reason {
     /// A reason.
     #[must_use]
     pub fn new(rule: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            rule: rule.into(),
-            text: text.into(),
-        }
+        Self { rule: rule.into(), text: text.into() }
     }
 }
 

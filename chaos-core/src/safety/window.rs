@@ -96,13 +96,7 @@ impl Span {
         if from == to {
             return Err(WindowError::Empty(from));
         }
-        Ok(Self {
-            zone,
-            from,
-            to,
-            weekdays: Vec::new(),
-            holidays: Vec::new(),
-        })
+        Ok(Self { zone, from, to, weekdays: Vec::new(), holidays: Vec::new() })
     }
 
     /// Only on these days of the week.
@@ -139,13 +133,7 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}-{} {}",
-            self.from.format("%H:%M"),
-            self.to.format("%H:%M"),
-            self.zone
-        )?;
+        write!(f, "{}-{} {}", self.from.format("%H:%M"), self.to.format("%H:%M"), self.zone)?;
         self.weekdays.iter().try_for_each(|day| write!(f, " {day}"))
     }
 }
@@ -167,12 +155,8 @@ impl TryFrom<SpanText> for Span {
 
     fn try_from(text: SpanText) -> Result<Self, String> {
         let time = |text: &str| {
-            NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| {
-                format!(
-                    "`{}` is not a time of day such as 09:00",
-                    crate::text::excerpt(text)
-                )
-            })
+            NaiveTime::parse_from_str(text, "%H:%M")
+                .map_err(|_| format!("`{}` is not a time of day such as 09:00", crate::text::excerpt(text)))
         };
         let span =
             Self::daily(text.zone, time(&text.from)?, time(&text.to)?).map_err(|error| error.to_string())?;

@@ -33,13 +33,7 @@ impl FakeHost {
 
     /// Sets a value, without a mark, as somebody else would.
     pub fn set(&self, name: &str, value: &str) {
-        self.lock().insert(
-            name.into(),
-            Setting {
-                value: value.into(),
-                mark: None,
-            },
-        );
+        self.lock().insert(name.into(), Setting { value: value.into(), mark: None });
     }
 
     /// Removes a setting, as somebody else would.
@@ -56,12 +50,7 @@ impl FakeHost {
     /// All settings with their marks, in canonical form.
     #[must_use]
     pub fn dump(&self) -> Snapshot {
-        Snapshot(
-            self.lock()
-                .iter()
-                .map(|(name, setting)| (name.clone(), format!("{setting:?}")))
-                .collect(),
-        )
+        Snapshot(self.lock().iter().map(|(name, setting)| (name.clone(), format!("{setting:?}"))).collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Setting>> {
@@ -95,11 +84,7 @@ impl FakeFault {
     /// A fault that sets `setting` to `value`.
     #[must_use]
     pub fn new(host: &FakeHost, setting: &str, value: &str) -> Self {
-        Self {
-            host: host.clone(),
-            setting: setting.into(),
-            value: value.into(),
-        }
+        Self { host: host.clone(), setting: setting.into(), value: value.into() }
     }
 }
 
@@ -119,38 +104,22 @@ impl Injector for FakeFault {
         let previous = settings.get(&self.setting);
         if let Some(run) = previous.and_then(|setting| setting.mark.as_ref()) {
             let why = format!("run {run} holds it");
-            return Err(InjectError::Conflict {
-                kind: self.kind(),
-                target,
-                why,
-            });
+            return Err(InjectError::Conflict { kind: self.kind(), target, why });
         }
         let previous = previous.map(|setting| setting.value.clone());
-        let undo = FakeUndo {
-            setting: self.setting.clone(),
-            previous,
-        };
-        Ok(Prepared::new(&undo)?
-            .target(target)
-            .manual(format!("set {} back", self.setting)))
+        let undo = FakeUndo { setting: self.setting.clone(), previous };
+        Ok(Prepared::new(&undo)?.target(target).manual(format!("set {} back", self.setting)))
     }
 
     async fn inject(&self, ctx: &FaultCtx, _: &Prepared) -> Result<Option<Box<dyn Live>>, InjectError> {
-        let setting = Setting {
-            value: self.value.clone(),
-            mark: Some(ctx.run.clone()),
-        };
+        let setting = Setting { value: self.value.clone(), mark: Some(ctx.run.clone()) };
         self.host.lock().insert(self.setting.clone(), setting);
         Ok(None)
     }
 
     async fn effect(&self, _: &FaultCtx) -> Result<Effect, InjectError> {
         let there = self.host.get(&self.setting).as_ref() == Some(&self.value);
-        Ok(if there {
-            Effect::seen()
-        } else {
-            Effect::absent("the setting has another value")
-        })
+        Ok(if there { Effect::seen() } else { Effect::absent("the setting has another value") })
     }
 }
 

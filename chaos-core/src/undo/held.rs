@@ -31,9 +31,9 @@ impl Reverter for HeldByProcess {
             Holder::ThisEnded => Reverted::Undone,
             Holder::Gone => Reverted::NothingToDo,
             Holder::Alive => Reverted::HeldBy(record.run.clone()),
-            Holder::This => Reverted::Stuck {
-                why: "its live fault did not end; it ends with this process".into(),
-            },
+            Holder::This => {
+                Reverted::Stuck { why: "its live fault did not end; it ends with this process".into() }
+            }
         })
     }
 

@@ -104,11 +104,7 @@ impl RevertCtx {
     /// A context with a bound of 10 s.
     #[must_use]
     pub const fn new(now: DateTime<Utc>, holder: Holder) -> Self {
-        Self {
-            now,
-            time_limit: Duration::from_secs(10),
-            holder,
-        }
+        Self { now, time_limit: Duration::from_secs(10), holder }
     }
 }
 

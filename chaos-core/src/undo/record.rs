@@ -93,24 +93,13 @@ impl UndoRecord {
     /// # Errors
     /// [`RevertError::Record`] for another kind, an unknown version, or a damaged payload.
     pub fn decode<P: UndoPayload>(&self) -> Result<P, RevertError> {
-        let refused = |why: String| RevertError::Record {
-            kind: self.kind.clone(),
-            why,
-        };
+        let refused = |why: String| RevertError::Record { kind: self.kind.clone(), why };
         if self.schema != Self::SCHEMA {
-            return Err(refused(format!(
-                "envelope version {} is not {}",
-                self.schema,
-                Self::SCHEMA
-            )));
+            return Err(refused(format!("envelope version {} is not {}", self.schema, Self::SCHEMA)));
         }
         if self.kind.as_str() != P::KIND || self.payload_version != P::VERSION {
             let found = format!("{} version {}", self.kind, self.payload_version);
-            return Err(refused(format!(
-                "{found} is not {} version {}",
-                P::KIND,
-                P::VERSION
-            )));
+            return Err(refused(format!("{found} is not {} version {}", P::KIND, P::VERSION)));
         }
         P::deserialize(&self.payload).map_err(|error| refused(error.to_string()))
     }

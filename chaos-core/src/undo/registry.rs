@@ -41,8 +41,6 @@ impl ReverterRegistry {
     /// [`RevertError::UnknownKind`]; the record is kept and reported.
     pub fn of(&self, record: &UndoRecord) -> Result<Arc<dyn Reverter>, RevertError> {
         self.find(&record.kind, record.guarantee)
-            .ok_or_else(|| RevertError::UnknownKind {
-                kind: record.kind.clone(),
-            })
+            .ok_or_else(|| RevertError::UnknownKind { kind: record.kind.clone() })
     }
 }

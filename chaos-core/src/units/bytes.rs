@@ -17,12 +17,7 @@ const QUANTITY: number::Quantity = number::Quantity {
     what: "size",
     example: "64KiB or 10MB",
     units: "B, KB, MB, GB, KiB, MiB, GiB",
-    scale: |unit| {
-        UNITS
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .map(|(_, scale)| *scale)
-    },
+    scale: |unit| UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale),
 };
 
 /// A number of bytes with its unit: `64KiB`, `10MB`. More than zero.
@@ -35,11 +30,7 @@ impl ByteSize {
     /// # Errors
     /// [`UnitError::OutOfRange`] for zero.
     pub fn from_bytes(bytes: u64) -> Result<Self, UnitError> {
-        if bytes == 0 {
-            Err(zero("0"))
-        } else {
-            Ok(Self(bytes))
-        }
+        if bytes == 0 { Err(zero("0")) } else { Ok(Self(bytes)) }
     }
 
     /// The number of bytes.
@@ -50,11 +41,7 @@ impl ByteSize {
 }
 
 fn zero(text: &str) -> UnitError {
-    UnitError::OutOfRange {
-        what: QUANTITY.what,
-        value: excerpt(text),
-        rule: "a size is at least 1B",
-    }
+    UnitError::OutOfRange { what: QUANTITY.what, value: excerpt(text), rule: "a size is at least 1B" }
 }
 
 impl FromStr for ByteSize {
@@ -62,11 +49,7 @@ impl FromStr for ByteSize {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let bytes = u64::try_from(QUANTITY.parse_one(text)?).map_err(|_| QUANTITY.overflow(text))?;
-        if bytes == 0 {
-            Err(zero(text))
-        } else {
-            Ok(Self(bytes))
-        }
+        if bytes == 0 { Err(zero(text)) } else { Ok(Self(bytes)) }
     }
 }
 

@@ -18,10 +18,7 @@ const QUANTITY: number::Quantity = number::Quantity {
     units: "ns, us, ms, s, m, h",
     scale: |unit| match unit {
         "µs" => Some(1_000),
-        _ => UNITS
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .map(|(_, scale)| *scale),
+        _ => UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale),
     },
 };
 
@@ -48,17 +45,10 @@ impl HumanDuration {
     /// [`UnitError::TooShort`] for zero, [`UnitError::Overflow`] above `u64::MAX` nanoseconds.
     pub fn new(duration: Duration) -> Result<Self, UnitError> {
         if duration.is_zero() {
-            return Err(UnitError::TooShort {
-                what: QUANTITY.what,
-                value: "0".into(),
-            });
+            return Err(UnitError::TooShort { what: QUANTITY.what, value: "0".into() });
         }
         let fits = u64::try_from(duration.as_nanos()).is_ok();
-        if fits {
-            Ok(Self(duration))
-        } else {
-            Err(QUANTITY.overflow(&format!("{duration:?}")))
-        }
+        if fits { Ok(Self(duration)) } else { Err(QUANTITY.overflow(&format!("{duration:?}"))) }
     }
 
     /// A whole number of milliseconds; for constants.
@@ -105,17 +95,11 @@ impl FromStr for HumanDuration {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         if text.trim() == "0" {
-            return Err(UnitError::TooShort {
-                what: QUANTITY.what,
-                value: excerpt(text),
-            });
+            return Err(UnitError::TooShort { what: QUANTITY.what, value: excerpt(text) });
         }
         let nanos = QUANTITY.parse_sum(text)?;
         if nanos == 0 {
-            return Err(UnitError::TooShort {
-                what: QUANTITY.what,
-                value: excerpt(text),
-            });
+            return Err(UnitError::TooShort { what: QUANTITY.what, value: excerpt(text) });
         }
         u64::try_from(nanos)
             .map(|nanos| Self(Duration::from_nanos(nanos)))
@@ -138,7 +122,4 @@ impl fmt::Display for HumanDuration {
     }
 }
 
-text_serde!(
-    HumanDuration,
-    "a duration with its unit, such as \"200ms\" or \"1m30s\""
-);
+text_serde!(HumanDuration, "a duration with its unit, such as \"200ms\" or \"1m30s\"");

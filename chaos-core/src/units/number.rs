@@ -15,11 +15,7 @@ impl Quantity {
     /// Reads one `number unit` and yields it in the smallest unit, exactly.
     pub(super) fn parse_one(&self, text: &str) -> Result<u128, UnitError> {
         let (value, rest) = self.parse_prefix(text.trim(), text)?;
-        if rest.is_empty() {
-            Ok(value)
-        } else {
-            Err(self.malformed(text))
-        }
+        if rest.is_empty() { Ok(value) } else { Err(self.malformed(text)) }
     }
 
     /// Reads `1m30s`: several `number unit` in a row, summed.
@@ -38,19 +34,12 @@ impl Quantity {
 
     fn parse_prefix<'a>(&self, text: &'a str, whole: &str) -> Result<(u128, &'a str), UnitError> {
         if text.starts_with('-') {
-            return Err(UnitError::Negative {
-                what: self.what,
-                value: excerpt(whole),
-            });
+            return Err(UnitError::Negative { what: self.what, value: excerpt(whole) });
         }
-        let number_end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
+        let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, tail) = text.split_at(number_end);
         let tail = tail.trim_start();
-        let unit_end = tail
-            .find(|c: char| c.is_ascii_digit() || c.is_whitespace())
-            .unwrap_or(tail.len());
+        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c.is_whitespace()).unwrap_or(tail.len());
         let (unit, rest) = tail.split_at(unit_end);
         if number.is_empty() || number == "." {
             return Err(self.malformed(whole));
@@ -65,11 +54,7 @@ impl Quantity {
 
     fn scale_of(&self, unit: &str, whole: &str) -> Result<u128, UnitError> {
         if unit.is_empty() {
-            return Err(UnitError::MissingUnit {
-                what: self.what,
-                value: excerpt(whole),
-                units: self.units,
-            });
+            return Err(UnitError::MissingUnit { what: self.what, value: excerpt(whole), units: self.units });
         }
         (self.scale)(unit).ok_or_else(|| UnitError::BadUnit {
             what: self.what,
@@ -88,11 +73,7 @@ impl Quantity {
     }
 
     fn malformed(&self, text: &str) -> UnitError {
-        UnitError::Malformed {
-            what: self.what,
-            value: excerpt(text),
-            example: self.example,
-        }
+        UnitError::Malformed { what: self.what, value: excerpt(text), example: self.example }
     }
 }
 
@@ -118,7 +99,5 @@ pub(super) fn largest_unit(value: u128, units: &[(&'static str, u128)]) -> (u128
     units
         .iter()
         .find(|(_, scale)| value != 0 && value.is_multiple_of(*scale))
-        .map_or((value, units[units.len() - 1].0), |(name, scale)| {
-            (value / scale, name)
-        })
+        .map_or((value, units[units.len() - 1].0), |(name, scale)| (value / scale, name))
 }

@@ -41,10 +41,7 @@ impl Percent {
     /// If it is not within 1 to 100, which in a constant is a compile error.
     #[must_use]
     pub const fn whole(percent: u8) -> Self {
-        assert!(
-            percent >= 1 && percent <= 100,
-            "a percentage is more than 0 and at most 100"
-        );
+        assert!(percent >= 1 && percent <= 100, "a percentage is more than 0 and at most 100");
         Self(percent as f64)
     }
 
@@ -66,11 +63,7 @@ impl Percent {
         } else if percent > 0.0 && percent <= 100.0 {
             Ok(Self(percent))
         } else {
-            Err(UnitError::OutOfRange {
-                what: WHAT,
-                value: value(),
-                rule: RULE,
-            })
+            Err(UnitError::OutOfRange { what: WHAT, value: value(), rule: RULE })
         }
     }
 }
@@ -79,20 +72,12 @@ impl FromStr for Percent {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let malformed = || UnitError::Malformed {
-            what: WHAT,
-            value: excerpt(text),
-            example: "50%",
-        };
+        let malformed = || UnitError::Malformed { what: WHAT, value: excerpt(text), example: "50%" };
         let trimmed = text.trim();
         let number = match trimmed.strip_suffix('%') {
             Some(number) => number.trim_end(),
             None if trimmed.parse::<f64>().is_ok() => {
-                return Err(UnitError::MissingUnit {
-                    what: WHAT,
-                    value: excerpt(text),
-                    units: "%",
-                });
+                return Err(UnitError::MissingUnit { what: WHAT, value: excerpt(text), units: "%" });
             }
             None => return Err(malformed()),
         };

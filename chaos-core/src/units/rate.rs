@@ -3,12 +3,8 @@ use std::{fmt, str::FromStr};
 use super::{UnitError, number};
 use crate::text::{excerpt, text_serde};
 
-const BIT_UNITS: [(&str, u128); 4] = [
-    ("gbit", 1_000_000_000),
-    ("mbit", 1_000_000),
-    ("kbit", 1_000),
-    ("bit", 1),
-];
+const BIT_UNITS: [(&str, u128); 4] =
+    [("gbit", 1_000_000_000), ("mbit", 1_000_000), ("kbit", 1_000), ("bit", 1)];
 
 const QUANTITY: number::Quantity = number::Quantity {
     what: "rate",
@@ -19,10 +15,7 @@ const QUANTITY: number::Quantity = number::Quantity {
         "kbps" => Some(8_000),
         "mbps" => Some(8_000_000),
         "gbps" => Some(8_000_000_000),
-        _ => BIT_UNITS
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .map(|(_, scale)| *scale),
+        _ => BIT_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale),
     },
 };
 
@@ -46,9 +39,7 @@ impl Rate {
     /// # Errors
     /// [`UnitError::OutOfRange`] for zero, [`UnitError::Overflow`] above 2^61 bytes a second.
     pub fn from_bytes_per_sec(bytes: u64) -> Result<Self, UnitError> {
-        let bits = bytes
-            .checked_mul(8)
-            .ok_or_else(|| QUANTITY.overflow(&bytes.to_string()))?;
+        let bits = bytes.checked_mul(8).ok_or_else(|| QUANTITY.overflow(&bytes.to_string()))?;
         Self::from_bits_per_sec(bits)
     }
 
@@ -66,11 +57,7 @@ impl Rate {
 }
 
 fn zero(text: &str) -> UnitError {
-    UnitError::OutOfRange {
-        what: QUANTITY.what,
-        value: excerpt(text),
-        rule: "a rate is at least 1bit",
-    }
+    UnitError::OutOfRange { what: QUANTITY.what, value: excerpt(text), rule: "a rate is at least 1bit" }
 }
 
 impl FromStr for Rate {
@@ -78,11 +65,7 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let bits = u64::try_from(QUANTITY.parse_one(text)?).map_err(|_| QUANTITY.overflow(text))?;
-        if bits == 0 {
-            Err(zero(text))
-        } else {
-            Ok(Self(bits))
-        }
+        if bits == 0 { Err(zero(text)) } else { Ok(Self(bits)) }
     }
 }
 
