@@ -1,0 +1,100 @@
+//! The listener of a proxy.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{
+    conn::{self, Ticket},
+    shared::Shared,
+};
+use crate::sys::{tcp, timer::PreciseTimer};
+
+/// How long the listener rests after it could not take a connection.
+const REST: Duration = Duration::from_millis(10);
+
+/// Listens until the proxy closes.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    shared: Arc<Shared>,
+    rest: PreciseTimer,
+    accepted: u64,
+}
+
+impl Acceptor {
+    /// Needs the context of a tokio runtime.
+    pub(super) fn new(shared: Arc<Shared>) -> io::Result<Self> {
+        shared.task_begins();
+        Ok(Self { shared, rest: PreciseTimer::new()?, accepted: 0 })
+    }
+
+    pub(super) async fn run(mut self, listener: std::net::TcpListener) {
+        let mut listener = Some(listener);
+        while let Some(held) = listener.take() {
+            let served =
+                if self.shared.is_down() { self.refuse(held).await } else { self.listen(held).await };
+            listener = served.unwrap_or_else(|error| {
+                tracing::error!(%error, proxy = %self.shared.name, "the listener of a fault proxy failed");
+                None
+            });
+        }
+    }
+
+    /// Refuses connections until the proxy is up again.
+    async fn refuse(&self, listener: std::net::TcpListener) -> io::Result<Option<std::net::TcpListener>> {
+        tcp::stop(&listener)?;
+        while self.shared.is_down() {
+            if self.shared.is_closed() {
+                return Ok(None);
+            }
+            self.shared.listener.notified().await;
+        }
+        tcp::restart(&listener)?;
+        Ok(Some(listener))
+    }
+
+    /// Takes connections until the proxy is down.
+    async fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<Option<std::net::TcpListener>> {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shared.listener.notified() => {
+                    if self.shared.is_closed() {
+                        return Ok(None);
+                    }
+                    if self.shared.is_down() {
+                        return Ok(Some(listener.into_std()?));
+                    }
+                }
+                accepted = listener.accept() => match accepted {
+                    Ok((client, _)) => self.serve(client),
+                    Err(error) => self.rest(&error).await?,
+                },
+            }
+        }
+    }
+
+    fn serve(&mut self, client: TcpStream) {
+        self.accepted += 1;
+        tokio::spawn(conn::serve(Ticket::new(&self.shared, self.accepted), client));
+    }
+
+    /// After an error of one connection, or for want of descriptors.
+    async fn rest(&self, error: &io::Error) -> io::Result<()> {
+        tracing::warn!(%error, proxy = %self.shared.name, "a fault proxy cannot accept a connection");
+        self.shared.stats.accept_failures.fetch_add(1, Relaxed);
+        self.rest.set(REST)?;
+        self.rest.fired().await
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        self.shared.task_ends();
+    }
+}
