@@ -1,62 +1,14 @@
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::FakeHost;
 use crate::{
     error::{InjectError, RevertError},
-    id::{FaultKind, RunId},
+    id::FaultKind,
     injector::{Capabilities, Effect, FaultCtx, Guarantee, Injector, Live, Prepared},
     scope::Target,
     undo::{Found, Presence, RevertCtx, Reverted, Reverter, Snapshot, UndoPayload, UndoRecord},
 };
-
-/// A host of named settings, which faults change. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct FakeHost(Arc<Mutex<BTreeMap<String, Setting>>>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Setting {
-    value: String,
-    mark: Option<RunId>,
-}
-
-impl FakeHost {
-    /// A host without settings.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets a value, without a mark, as somebody else would.
-    pub fn set(&self, name: &str, value: &str) {
-        self.lock().insert(name.into(), Setting { value: value.into(), mark: None });
-    }
-
-    /// Removes a setting, as somebody else would.
-    pub fn remove(&self, name: &str) {
-        self.lock().remove(name);
-    }
-
-    /// The value of a setting.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<String> {
-        self.lock().get(name).map(|setting| setting.value.clone())
-    }
-
-    /// All settings with their marks, in canonical form.
-    #[must_use]
-    pub fn dump(&self) -> Snapshot {
-        Snapshot(self.lock().iter().map(|(name, setting)| (name.clone(), format!("{setting:?}"))).collect())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Setting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A fault that changes one setting of a [`FakeHost`] and outlives its process, as a kernel's state does.
 #[derive(Debug, Clone)]
@@ -99,21 +51,16 @@ impl Injector for FakeFault {
     }
 
     async fn prepare(&self, _: &FaultCtx) -> Result<Prepared, InjectError> {
-        let target = Target::new("fake", &self.setting);
-        let settings = self.host.lock();
-        let previous = settings.get(&self.setting);
-        if let Some(run) = previous.and_then(|setting| setting.mark.as_ref()) {
-            let why = format!("run {run} holds it");
-            return Err(InjectError::Conflict { kind: self.kind(), target, why });
-        }
-        let previous = previous.map(|setting| setting.value.clone());
+        let previous = self.host.free(&self.kind(), &self.setting)?;
         let undo = FakeUndo { setting: self.setting.clone(), previous };
-        Ok(Prepared::new(&undo)?.target(target).manual(format!("set {} back", self.setting)))
+        Ok(Prepared::new(&undo)?
+            .target(Target::new("fake", &self.setting))
+            .manual(format!("set {} back", self.setting)))
     }
 
     async fn inject(&self, ctx: &FaultCtx, _: &Prepared) -> Result<Option<Box<dyn Live>>, InjectError> {
-        let setting = Setting { value: self.value.clone(), mark: Some(ctx.run.clone()) };
-        self.host.lock().insert(self.setting.clone(), setting);
+        self.host.free(&self.kind(), &self.setting)?;
+        self.host.land(ctx, &self.kind(), Guarantee::Recover, &self.setting, &self.value);
         Ok(None)
     }
 
@@ -133,10 +80,6 @@ impl FakeReverter {
     pub fn new(host: &FakeHost) -> Self {
         Self(host.clone())
     }
-
-    fn mark(&self, setting: &str) -> Option<Option<RunId>> {
-        self.0.lock().get(setting).map(|setting| setting.mark.clone())
-    }
 }
 
 #[async_trait]
@@ -147,27 +90,13 @@ impl Reverter for FakeReverter {
 
     async fn revert(&self, _: &RevertCtx, record: &UndoRecord) -> Result<Reverted, RevertError> {
         let undo: FakeUndo = record.decode()?;
-        match self.mark(&undo.setting) {
-            None if undo.previous.is_some() => return Ok(Reverted::TargetGone),
-            Some(Some(run)) if run == record.run => {}
-            _ => return Ok(Reverted::NothingToDo),
-        }
-        match undo.previous {
-            Some(previous) => self.0.set(&undo.setting, &previous),
-            None => self.0.remove(&undo.setting),
-        }
-        Ok(Reverted::Undone)
+        Ok(self.0.lift(&record.run, &undo.setting, undo.previous.as_deref()))
     }
 
     async fn presence(&self, _: &RevertCtx, record: &UndoRecord) -> Presence {
-        let Ok(undo) = record.decode::<FakeUndo>() else {
-            return Presence::Unknown;
-        };
-        if self.mark(&undo.setting).flatten().as_ref() == Some(&record.run) {
-            Presence::Present
-        } else {
-            Presence::Absent
-        }
+        record
+            .decode::<FakeUndo>()
+            .map_or(Presence::Unknown, |undo| self.0.presence(&record.run, &undo.setting))
     }
 
     async fn snapshot(&self, _: &RevertCtx, record: &UndoRecord) -> Result<Snapshot, RevertError> {
@@ -177,7 +106,8 @@ impl Reverter for FakeReverter {
         Ok(dump)
     }
 
-    async fn discover(&self, _: &RevertCtx) -> Result<Vec<Found>, RevertError> {
-        Ok(Vec::new())
+    async fn discover(&self, ctx: &RevertCtx) -> Result<Vec<Found>, RevertError> {
+        let payload = |setting: &str, previous: Option<&str>| serde_json::json!({ "setting": setting, "previous": previous });
+        Ok(self.0.discover(ctx, &self.kind(), payload))
     }
 }
