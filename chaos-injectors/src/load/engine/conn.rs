@@ -93,7 +93,9 @@ fn request(template: &RequestTemplate, path: &Uri) -> Request<Full<Bytes>> {
 ///
 /// It is dropped then, since that is what tells hyper's other half, which would wait for ever otherwise.
 #[derive(Debug)]
-struct Driver(Option<Pin<Box<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>>>);
+struct Driver(Option<Pin<Box<Connection>>>);
+
+type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 impl Driver {
     /// Completes `future`, which waits for what this connection does, and moves the bytes meanwhile.

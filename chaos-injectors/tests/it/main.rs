@@ -1,0 +1,14 @@
+//! Integration tests of the faults against real targets on this host.
+
+#[cfg(feature = "load")]
+mod load;
+#[cfg(feature = "load")]
+mod load_server;
+#[cfg(feature = "proxy")]
+mod proxy;
+#[cfg(feature = "proxy")]
+mod proxy_link;
+#[cfg(feature = "proxy")]
+mod proxy_property;
+#[cfg(feature = "proxy")]
+mod proxy_toxics;
