@@ -1,7 +1,8 @@
 //! Fakes, and the conformance suite that every injector passes on the fake and on the real arm.
 //!
-//! [`FakeFault`] is a well-behaved fault on a [`FakeHost`]; [`ScriptedFault`] fails, panics, hangs or blocks where a test wants it.
+//! [`conformance`] is the suite. [`FakeFault`] is a well-behaved fault on a [`FakeHost`]; [`ScriptedFault`] fails, panics, hangs or blocks where a test wants it.
 
+pub mod conformance;
 mod fake;
 mod gate;
 mod host;
