@@ -1,0 +1,165 @@
+//! The faults are on: look at once, then at an interval, and stop when a policy says so.
+
+use std::{sync::Arc, time::Duration};
+
+use chaos_core::{
+    experiment::{Observation, Phase},
+    id::FaultId,
+    injector::{Effect, FaultCtx, Injector},
+    metrics::Metrics,
+    probe::Judgement,
+    safety::{History, SafetyPolicy, Verdict},
+};
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{Driver, PreparedFault};
+use crate::{
+    error::{chain, panic_text},
+    machine::{Ending, Input},
+    run::Shared,
+};
+
+/// How long the end of a run waits for the measurement of its effect.
+const EFFECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl Driver {
+    /// One interval: wait, look, judge.
+    pub(super) async fn observe(&mut self) -> Input {
+        let injected_at = self.injected_at.unwrap_or_else(Instant::now);
+        let deadline = injected_at + self.plan.duration;
+        let due = self.next_sample.unwrap_or(injected_at);
+        let abort = self.abort.clone();
+        tokio::select! {
+            biased;
+            reason = abort.wait() => return Input::Abort(reason),
+            () = sleep_until(due.min(deadline)) => {}
+        }
+        if due >= deadline && self.next_sample.is_some() {
+            return Input::TimeUp;
+        }
+        self.next_sample =
+            Some(due.max(Instant::now() - self.shared.settings.interval) + self.shared.settings.interval);
+        let metrics = tokio::select! {
+            biased;
+            reason = abort.wait() => return Input::Abort(reason),
+            metrics = self.look(Phase::Observation) => metrics,
+            () = sleep_until(deadline) => return Input::TimeUp,
+        };
+        self.effects.measure();
+        self.judge_during(&metrics);
+        let observations = under_fault(self.experiment.observations());
+        match self.judge_safety(&self.baseline, observations) {
+            Ok(verdict) => Input::Observed(verdict),
+            Err(broke) => Input::Broke(broke),
+        }
+    }
+
+    /// The first deviation under the fault counts.
+    fn judge_during(&mut self, metrics: &Metrics) {
+        if !self.experiment.hypothesis.strategy.during() {
+            return;
+        }
+        if self.steady_during.as_ref().is_none_or(Judgement::held) {
+            self.steady_during = self.judge_steady(metrics);
+        }
+    }
+
+    /// Asks the policies; one that panics breaks the run.
+    pub(super) fn judge_safety(
+        &self,
+        baseline: &Metrics,
+        observations: &[Observation],
+    ) -> Result<Verdict, String> {
+        let elapsed = self.injected_at.map_or(Duration::ZERO, |at| at.elapsed());
+        let history = History::new(self.shared.clock.now(), elapsed, baseline, observations);
+        let judge = || self.policy.judge(&history);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge))
+            .map_err(|panic| format!("a safety policy panicked: {}", panic_text(&*panic)))
+    }
+}
+
+/// The observations since the injection; they stand together, after those of the baseline.
+pub(super) fn under_fault(observations: &[Observation]) -> &[Observation] {
+    let is_on = |observation: &Observation| observation.phase == Phase::Observation;
+    let from = observations.iter().position(is_on).unwrap_or(observations.len());
+    let to = observations.iter().rposition(is_on).map_or(from, |last| last + 1);
+    &observations[from..to]
+}
+
+/// Measures the effects beside the observations, and never holds them up.
+#[derive(Debug)]
+pub(super) struct EffectWatch {
+    workers: Handle,
+    faults: Vec<(FaultId, Arc<dyn Injector>, FaultCtx)>,
+    task: Option<JoinHandle<Vec<(FaultId, Effect)>>>,
+    latest: Vec<(FaultId, Effect)>,
+}
+
+impl EffectWatch {
+    pub(super) fn new(shared: &Shared, faults: &[PreparedFault]) -> Self {
+        let of = |fault: &PreparedFault| (fault.id.clone(), Arc::clone(&fault.injector), fault.ctx.clone());
+        let faults = faults.iter().map(of).collect();
+        Self { workers: shared.workers.clone(), faults, task: None, latest: Vec::new() }
+    }
+
+    /// Begins a measurement, if none is under way.
+    fn measure(&mut self) {
+        if self.task.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        self.collect();
+        let faults = self.faults.clone();
+        self.task = Some(self.workers.spawn(async move {
+            let mut effects = Vec::with_capacity(faults.len());
+            for (id, injector, ctx) in faults {
+                let effect = injector.effect(&ctx).await;
+                effects.push((id, effect.unwrap_or_else(|error| Effect::not_measured(chain(&error)))));
+            }
+            effects
+        }));
+    }
+
+    /// Before the faults go: at the planned end one last measurement, at an abort only what is there.
+    pub(super) async fn settle(&mut self, ending: &Ending) {
+        if *ending == Ending::Completed {
+            self.finish().await;
+            self.measure();
+            self.finish().await;
+        } else {
+            self.collect();
+        }
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+
+    pub(super) fn results(&self) -> Vec<(FaultId, Effect)> {
+        let of = |id: &FaultId| {
+            self.latest.iter().find(|(known, _)| known == id).map(|(_, effect)| effect.clone())
+        };
+        let missing = || Effect::not_measured("the measurement did not end in time");
+        self.faults.iter().map(|(id, ..)| (id.clone(), of(id).unwrap_or_else(missing))).collect()
+    }
+
+    async fn finish(&mut self) {
+        if let Some(task) = self.task.as_mut()
+            && let Ok(Ok(effects)) = timeout(EFFECT_TIMEOUT, task).await
+        {
+            self.latest = effects;
+            self.task = None;
+        }
+    }
+
+    /// Takes over what is finished, without waiting.
+    fn collect(&mut self) {
+        use futures_util::FutureExt;
+        if let Some(Ok(effects)) = self.task.as_mut().and_then(|task| task.now_or_never()) {
+            self.latest = effects;
+            self.task = None;
+        }
+    }
+}

@@ -1,0 +1,117 @@
+use std::sync::Arc;
+
+use chaos_core::id::RunId;
+use tokio::sync::{oneshot, watch};
+
+use crate::{error::RunError, event::EventStream, event::RunEvent, machine::AbortReason, report::RunReport};
+
+/// Asks a run to stop; the first reason counts.
+#[derive(Debug, Clone)]
+pub(crate) struct AbortSwitch(Arc<watch::Sender<Option<AbortReason>>>);
+
+impl AbortSwitch {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+
+    pub(crate) fn pull(&self, reason: AbortReason) {
+        self.0.send_if_modified(|present| {
+            let first = present.is_none();
+            present.get_or_insert(reason);
+            first
+        });
+    }
+
+    pub(crate) fn pulled(&self) -> Option<AbortReason> {
+        self.0.borrow().clone()
+    }
+
+    /// Returns once somebody asked.
+    pub(crate) async fn wait(&self) -> AbortReason {
+        let mut watch = self.0.subscribe();
+        loop {
+            if let Some(reason) = watch.borrow_and_update().clone() {
+                return reason;
+            }
+            if watch.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// A run under way.
+///
+/// Dropping the handle, or the future of [`wait`](Self::wait), aborts the run; its faults are rolled back all the same, by the
+/// runner's own thread. [`detach`](Self::detach) lets it go on.
+#[derive(Debug)]
+#[must_use = "a run is aborted when its handle is dropped; use `wait` or `detach`"]
+pub struct RunHandle {
+    id: RunId,
+    abort: AbortSwitch,
+    events: Option<EventStream>,
+    result: oneshot::Receiver<Result<RunReport, RunError>>,
+    attached: bool,
+}
+
+impl RunHandle {
+    pub(super) const fn new(
+        id: RunId,
+        abort: AbortSwitch,
+        events: Option<EventStream>,
+        result: oneshot::Receiver<Result<RunReport, RunError>>,
+    ) -> Self {
+        Self { id, abort, events, result, attached: true }
+    }
+
+    /// The run.
+    #[must_use]
+    pub const fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// Asks the run to stop and roll back. Returns at once; asking again changes nothing.
+    pub fn abort(&self) {
+        self.abort.pull(AbortReason::Requested);
+    }
+
+    /// A function that asks the run to stop, for another task.
+    pub fn aborter(&self) -> impl Fn() + Send + Sync + 'static {
+        let abort = self.abort.clone();
+        move || abort.pull(AbortReason::Requested)
+    }
+
+    /// The next event; `None` once the run is over, or after [`events`](Self::events).
+    pub async fn next_event(&mut self) -> Option<RunEvent> {
+        self.events.as_mut()?.next().await
+    }
+
+    /// Takes the events as a stream of their own.
+    pub const fn events(&mut self) -> Option<EventStream> {
+        self.events.take()
+    }
+
+    /// Waits for the end of the run, rollback and verification included.
+    ///
+    /// # Errors
+    /// [`RunError`], if the run did not take place.
+    pub async fn wait(mut self) -> Result<RunReport, RunError> {
+        self.events = None;
+        let result = (&mut self.result).await;
+        self.attached = false;
+        result.unwrap_or(Err(RunError::ShutDown))
+    }
+
+    /// Lets the run go on without a handle.
+    pub fn detach(mut self) {
+        self.attached = false;
+    }
+}
+
+impl Drop for RunHandle {
+    fn drop(&mut self) {
+        if self.attached {
+            self.abort.pull(AbortReason::HandleDropped);
+        }
+    }
+}
