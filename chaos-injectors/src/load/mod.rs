@@ -1,7 +1,9 @@
 //! Constant-rate and ramped HTTP traffic, with latency corrected for coordinated omission.
 //!
 //! A [`LoadSpec`] says where to, how many requests a second and for how long; [`LoadSpec::plan`] checks it;
-//! [`Load::start`] runs it and [`LoadMeter`] reads its figures at any time.
+//! [`Load::start`] runs it and [`LoadMeter`] reads its figures at any time, also as a
+//! [`MetricsSource`](chaos_core::metrics::MetricsSource) of an experiment. [`LoadInjector`] makes it a fault and
+//! [`LoadReverter`] takes that away.
 //!
 //! # The open model
 //!
@@ -16,16 +18,22 @@
 //! HTTP/1.1 without TLS only, and no redirects: a 3xx is a response like any other. Its timer needs Linux.
 
 mod engine;
+mod inject;
 mod profile;
+mod source;
 mod spec;
 mod stats;
+mod table;
 mod target;
+mod undo;
 
 pub use engine::{Load, LoadEnd, LoadMeter, LoadReport, StartError};
+pub use inject::LoadInjector;
 pub use profile::{MAX_RATE, Profile};
 pub use spec::{LoadPlan, LoadSpec};
 pub use stats::{LoadErrors, LoadStats, Quantiles};
 pub use target::{LoadTarget, UrlError};
+pub use undo::LoadReverter;
 
 /// The kind under which journals and experiment files know this fault.
 pub const KIND: &str = "load.http";

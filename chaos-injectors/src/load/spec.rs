@@ -286,10 +286,18 @@ impl LoadPlan {
         self.duration
     }
 
+    /// The same load, ending after `limit` at the latest.
+    #[must_use]
+    pub fn at_most(mut self, limit: Duration) -> Self {
+        self.duration = self.duration.min(limit);
+        self
+    }
+
     /// The mean of the asked rate over the whole duration, in requests a second.
     #[must_use]
     pub fn mean_rate(&self) -> f64 {
-        self.curve.count(self.duration) / self.duration.as_secs_f64()
+        let seconds = self.duration.as_secs_f64();
+        if seconds > 0.0 { self.curve.count(self.duration) / seconds } else { 0.0 }
     }
 }
 

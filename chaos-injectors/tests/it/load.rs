@@ -19,7 +19,7 @@ fn start(spec: &LoadSpec) -> Load {
     Load::start(spec.plan().unwrap()).unwrap()
 }
 
-async fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let bound = Instant::now() + BOUND;
     while !condition() {
         assert!(Instant::now() < bound, "waited in vain until {what}");

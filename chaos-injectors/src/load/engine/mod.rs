@@ -9,6 +9,7 @@ use std::{
     io,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use tokio::{runtime, sync::watch};
@@ -16,6 +17,9 @@ use tokio::{runtime, sync::watch};
 use self::board::Board;
 use super::{spec::LoadPlan, stats::LoadStats};
 use crate::sys::timer::PreciseTimer;
+
+/// How often [`LoadMeter::answered`] looks.
+const POLL: Duration = Duration::from_millis(5);
 
 /// How a load came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +153,24 @@ impl LoadMeter {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.control.done.has_changed().is_ok()
+    }
+
+    /// Waits until `count` requests were answered, so that the figures rest on something; `false` if the load ended
+    /// before.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime that has its timer on.
+    pub async fn answered(&self, count: u64) -> bool {
+        loop {
+            let running = self.is_running();
+            if self.stats().completed >= count {
+                return true;
+            }
+            if !running {
+                return false;
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Where the load goes.
