@@ -25,8 +25,10 @@ use super::{
 const SCRATCH: usize = 64 << 10;
 /// From this on a read is one of many.
 const BULK: usize = 32 << 10;
-/// Bytes after which a connection lets others have their turn.
-const TURN: usize = 2 << 20;
+/// Bytes in and out after which a connection lets others have their turn.
+const TURN: usize = 1 << 20;
+/// The most that one call moves.
+const STRIDE: usize = TURN / 2;
 /// Bookkeeping that a queued chunk costs beside its bytes.
 const CHUNK_COST: usize = 64;
 
@@ -97,6 +99,8 @@ enum Flushed {
     At(Instant),
     /// Bytes wait for a toxic to change.
     Held,
+    /// It is the turn of others.
+    Later,
 }
 
 /// One direction of a connection.
@@ -146,13 +150,13 @@ impl Direction {
         dst: &mut TcpStream,
         shared: &Shared,
     ) -> Result<Next, Over> {
-        let mut moved = 0;
+        let mut turn = TURN;
         let next = loop {
-            let flushed = self.flush(cx, dst, shared)?;
+            let flushed = self.flush(cx, dst, shared, &mut turn)?;
             if self.end == End::Seen {
                 self.pass_end(cx, dst, &flushed);
             }
-            if moved >= TURN {
+            if turn == 0 {
                 break Next::Soon;
             }
             let filled = match self.wants(shared) {
@@ -160,7 +164,7 @@ impl Direction {
                 false => Filled::Empty,
             };
             match filled {
-                Filled::Bytes(n) => moved += n,
+                Filled::Bytes(n) => turn = turn.saturating_sub(n),
                 Filled::End => self.see_end(),
                 Filled::Empty | Filled::NoPipe => break self.next(&flushed),
             }
@@ -221,7 +225,7 @@ impl Direction {
 
     fn ask(&self, shared: &Shared) -> usize {
         let room = self.shaped.as_ref().map(|shaped| shaped.chain.room(shared.in_flight));
-        room.map_or(usize::MAX, |room| room.saturating_sub(self.queue.len()).max(1))
+        room.map_or(STRIDE, |room| room.saturating_sub(self.queue.len()).clamp(1, STRIDE))
     }
 
     /// Reads into memory; what no toxic touches goes out from there.
@@ -270,7 +274,13 @@ impl Direction {
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>, dst: &TcpStream, shared: &Shared) -> Result<Flushed, Over> {
+    fn flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        dst: &TcpStream,
+        shared: &Shared,
+        turn: &mut usize,
+    ) -> Result<Flushed, Over> {
         while self.shaped.is_some() || !self.queue.is_empty() {
             let max = match self.permit() {
                 Verdict::Send(0) => {
@@ -281,8 +291,14 @@ impl Direction {
                 Verdict::Hold => return Ok(Flushed::Held),
                 Verdict::End(ending) => return Err(Over::Toxic(ending)),
             };
-            match self.queue.drain(dst, max, &shared.pool) {
-                Ok(n) => self.sent(n, shared),
+            if *turn == 0 {
+                return Ok(Flushed::Later);
+            }
+            match self.queue.drain(dst, max.min(STRIDE), &shared.pool) {
+                Ok(n) => {
+                    *turn = turn.saturating_sub(n);
+                    self.sent(n, shared);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => match dst.poll_write_ready(cx) {
                     Poll::Ready(ready) => ready?,
                     Poll::Pending => return Ok(Flushed::Blocked),
@@ -348,12 +364,12 @@ impl Shaped {
         delayed
     }
 
-    /// Bytes that may go by their time, up to a turn's worth.
+    /// Bytes that may go by their time, up to what one call moves.
     fn due(&self, now: Instant) -> usize {
         let mut due = 0;
         for mark in self.marks.iter().take_while(|mark| mark.due <= now) {
             due += mark.len;
-            if due >= TURN {
+            if due >= STRIDE {
                 break;
             }
         }

@@ -8,8 +8,6 @@ use super::pool::{Counted, PipePool};
 
 /// The most that one block of memory holds.
 const BLOCK: usize = 64 << 10;
-/// The most that one splice asks for.
-const SPLICE: usize = 4 << 20;
 
 #[derive(Debug)]
 enum Store {
@@ -70,7 +68,6 @@ impl ByteQueue {
 
     /// Moves what `src` has into a pipe, up to `max` bytes.
     pub(super) fn splice_in(&mut self, src: &TcpStream, pool: &PipePool, max: usize) -> io::Result<Filled> {
-        let max = max.min(SPLICE);
         if let Some(Store::Pipe { pipe, len }) = self.stores.back_mut() {
             match filled(pipe.0.fill_from(src, max))? {
                 // The pipe may be full; only an empty one tells that the socket is empty.
