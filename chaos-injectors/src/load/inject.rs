@@ -1,6 +1,9 @@
 //! Load as a fault of an experiment.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use chaos_core::{
@@ -20,6 +23,9 @@ use super::{
 
 /// The least share of the asked requests that must have been sent for the load to count as injected.
 const REACHED: f64 = 0.9;
+
+/// Requests that became due within this time are not missed yet.
+const YOUNG: Duration = Duration::from_millis(100);
 
 /// The fault `load.http`: traffic on a target, for as long as it is held.
 ///
@@ -158,11 +164,12 @@ impl Injector for LoadInjector {
 /// The asked rate beside what was sent. A target that keeps connections busy or refuses them is not under the load
 /// that was asked for, and the effect says so.
 fn effect_of(stats: &LoadStats) -> Effect {
-    let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
-    let effect = if stats.scheduled == 0 {
-        Effect::not_measured("no request was due yet")
-    } else if (stats.sent as f64) < REACHED * stats.scheduled as f64 {
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let expected = stats.scheduled as f64 - stats.asked_rate * YOUNG.as_secs_f64();
+    let effect = if (stats.sent as f64) < REACHED * expected {
         Effect::absent(shortfall(stats))
+    } else if stats.sent == 0 {
+        Effect::not_measured("no request was sent yet")
     } else {
         Effect::seen()
     };

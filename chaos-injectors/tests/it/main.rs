@@ -3,6 +3,8 @@
 #[cfg(feature = "load")]
 mod load;
 #[cfg(feature = "load")]
+mod load_conformance;
+#[cfg(feature = "load")]
 mod load_fault;
 #[cfg(feature = "load")]
 mod load_server;
