@@ -232,6 +232,16 @@ pub enum RevertError {
 }
 
 impl RevertError {
+    /// Wraps a back end's error.
+    pub fn failed(
+        kind: FaultKind,
+        operation: impl Into<String>,
+        retryable: bool,
+        source: impl Into<Source>,
+    ) -> Self {
+        Self::Failed { kind, operation: operation.into(), retryable, source: source.into() }
+    }
+
     /// Whether another try may succeed.
     #[must_use]
     pub const fn retryable(&self) -> bool {
