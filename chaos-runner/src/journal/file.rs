@@ -47,6 +47,8 @@ const TAIL: u64 = 512;
 pub struct FileJournal {
     root: Folder,
     held: Mutex<HashMap<RunId, Arc<Mutex<OpenRun>>>>,
+    /// How many runs a recovery may hold.
+    most_held: usize,
 }
 
 impl FileJournal {
@@ -56,7 +58,8 @@ impl FileJournal {
     /// [`JournalError::Refused`], if the folder is a link, belongs to another user, or can be written to by others;
     /// [`JournalError::Io`], if it cannot be made or opened.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, JournalError> {
-        Ok(Self { root: Folder::open_or_create(root.as_ref())?, held: Mutex::default() })
+        let root = Folder::open_or_create(root.as_ref())?;
+        Ok(Self { root, held: Mutex::default(), most_held: sys::open_files_limit() / 2 })
     }
 
     /// Opens the journal in its usual place: [`FileJournal::default_root`].
@@ -71,6 +74,12 @@ impl FileJournal {
     #[must_use]
     pub fn default_root() -> PathBuf {
         sys::default_root()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn holding_at_most(mut self, runs: usize) -> Self {
+        self.most_held = runs;
+        self
     }
 
     /// The folder of all runs.
@@ -188,7 +197,7 @@ impl FileJournal {
         if open.is_closed() {
             return Ok(None);
         }
-        if lock(&self.held).len() >= sys::open_files_limit() / 2 {
+        if lock(&self.held).len() >= self.most_held {
             return Err(self.refused(run, "too many runs are held at once; it is left for the next recovery"));
         }
         self.hold(run, open);

@@ -195,3 +195,103 @@ fn file_name(target: &Target) -> String {
     let readable: String = text.chars().take(40).map(plain).collect();
     format!("{readable}-{hash:016x}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        sync::atomic::{AtomicUsize, Ordering},
+        thread,
+    };
+
+    use super::*;
+    use crate::journal::testing::run;
+
+    fn targets(names: &[&str]) -> Vec<Target> {
+        names.iter().map(|name| Target::new("tcp-proxy", name)).collect()
+    }
+
+    /// The same rules within one table and between two that share a folder.
+    fn exclude(mine: &TargetLocks, other: &TargetLocks) {
+        let guard = mine.try_lock(&targets(&["db", "cache", "db"]), &run(1)).unwrap();
+        assert_eq!(guard.targets(), targets(&["cache", "db"]));
+        let error = other.try_lock(&targets(&["api", "db"]), &run(2)).unwrap_err();
+        assert_eq!(error.to_string(), format!("tcp-proxy:db is held by run {}", run(1)));
+        let api = other.try_lock(&targets(&["api"]), &run(2)).expect("a refused call holds nothing");
+        drop((guard, api));
+        drop(other.try_lock(&targets(&["api", "cache", "db"]), &run(2)).unwrap());
+    }
+
+    #[test]
+    fn a_target_has_one_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || TargetLocks::open(folder.path()).unwrap();
+        let (here, on_disk) = (TargetLocks::in_process(), open());
+        exclude(&here, &here.clone());
+        exclude(&on_disk, &on_disk.clone());
+        exclude(&on_disk, &open());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "lock files are left");
+        assert!(here.0.lock().is_empty() && on_disk.0.lock().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_a_crash_left_locks_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let locks = TargetLocks::open(folder.path()).unwrap();
+        let db = Target::new("tcp-proxy", "db");
+        let stale = LockFile::take(locks.0.folder.as_ref().unwrap(), &db, &run(9)).unwrap();
+        drop(stale);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let guard = locks.try_lock(std::slice::from_ref(&db), &run(1)).unwrap();
+        let content = fs::read_to_string(folder.path().join(file_name(&db))).unwrap();
+        assert_eq!(content, format!("{} tcp-proxy:db\n", run(1)));
+        drop(guard);
+    }
+
+    #[test]
+    fn two_tables_and_many_threads_never_share_a_target() {
+        let folder = tempfile::tempdir().unwrap();
+        let tables: Vec<TargetLocks> = (0..2).map(|_| TargetLocks::open(folder.path()).unwrap()).collect();
+        let (inside, held) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = |locks: &TargetLocks| {
+            for _ in 0..300 {
+                if let Ok(_guard) = locks.try_lock(&targets(&["db"]), &run(1)) {
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
+                    held.fetch_add(1, Ordering::SeqCst);
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for table in tables.iter().cycle().take(4) {
+                scope.spawn(|| work(table));
+            }
+        });
+        assert!(held.load(Ordering::SeqCst) > 0);
+        drop(tables[0].try_lock(&targets(&["db"]), &run(1)).unwrap());
+    }
+
+    #[test]
+    fn ten_thousand_runs_hold_their_targets_in_one_map() {
+        let locks = TargetLocks::in_process();
+        let hold = |number: u32| locks.try_lock(&targets(&[&number.to_string()]), &run(number)).unwrap();
+        let guards: Vec<TargetGuard> = (0..10_000).map(hold).collect();
+        assert_eq!(locks.0.lock().len(), 10_000);
+        assert!(matches!(
+            locks.try_lock(&targets(&["7"]), &run(1)),
+            Err(LockError::Busy { run: Some(holder), .. }) if holder == run(7)
+        ));
+        drop(guards);
+        assert!(locks.0.lock().is_empty());
+    }
+
+    #[test]
+    fn file_names_are_plain_and_differ() {
+        let name = |name: &str| file_name(&Target::new("netns", name));
+        assert_eq!(name("web"), "netns_web-c3ac50092336b783");
+        assert_ne!(name("a/b"), name("a_b"));
+        let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        assert!(plain(&name("../../etc/passwd")) && plain(&name(&"é".repeat(500))));
+        assert!(name(&"é".repeat(500)).len() < 60);
+    }
+}

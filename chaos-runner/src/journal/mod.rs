@@ -5,7 +5,7 @@
 //! One folder for each run, named by its id, mode 0700, and in it the file `journal`, mode 0600. A line is a record:
 //!
 //! ```text
-//! 81 b9d2b9ee 7 {"at":"2026-01-17T14:30:00Z","body":{"undone":{"fault":"fault-1","how":"undone"}}}
+//! 82 7913e74d 7 {"at":"2026-01-17T14:30:00Z","body":{"undone":{"fault":"fault-1","how":"undone"}}}
 //! ```
 //!
 //! the bytes of the JSON, the CRC-32C of `7 {...}` in eight hex digits, the number of the record from 1, and the

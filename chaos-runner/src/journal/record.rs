@@ -162,7 +162,7 @@ mod tests {
     fn the_golden_line() {
         let event = testing::event(EventBody::Undone { fault: testing::fault(1), how: Reverted::Undone });
         let golden = concat!(
-            r#"81 b9d2b9ee 7 {"at":"2026-01-17T14:30:00Z","body":{"undone":{"fault":"fault-1","how":"undone"}}}"#,
+            r#"82 7913e74d 7 {"at":"2026-01-17T14:30:00Z","body":{"undone":{"fault":"fault-1","how":"undone"}}}"#,
             "\n"
         );
         let mut line = Vec::new();

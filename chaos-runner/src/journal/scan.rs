@@ -114,7 +114,7 @@ impl Lines {
         let first = self.first_problem.take()?;
         Some(match self.problems {
             1 => first,
-            count => format!("{first}, and {} more problems", count - 1),
+            count => format!("{first} (the first of {count} problems)"),
         })
     }
 

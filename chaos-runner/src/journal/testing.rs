@@ -1,13 +1,16 @@
 //! Values that the tests of the journal share.
 
 use chaos_core::{
+    experiment::{ExperimentStatus, Phase},
     id::{FaultId, FaultKind, RunId},
     injector::{FaultCtx, Guarantee, Prepared},
     journal::{Event, EventBody, RunInfo},
     scope::Target,
-    undo::UndoRecord,
+    undo::{Reverted, UndoRecord},
 };
 use chrono::{DateTime, Utc};
+
+use super::record::encode;
 
 pub(crate) fn at() -> DateTime<Utc> {
     "2026-01-17T14:30:00Z".parse().unwrap()
@@ -40,4 +43,34 @@ pub(crate) fn undo(number: usize) -> UndoRecord {
 
 pub(crate) fn intent(number: usize) -> Event {
     event(EventBody::Intent { undo: undo(number) })
+}
+
+pub(crate) fn applied(number: usize) -> Event {
+    event(EventBody::Applied { fault: fault(number) })
+}
+
+pub(crate) fn undone(number: usize) -> Event {
+    event(EventBody::Undone { fault: fault(number), how: Reverted::Undone })
+}
+
+pub(crate) fn stuck(number: usize) -> Event {
+    event(EventBody::Stuck { fault: fault(number), why: "busy".into(), manual: "end it by hand".into() })
+}
+
+pub(crate) fn phase(phase: Phase) -> Event {
+    event(EventBody::Phase { phase, note: String::new() })
+}
+
+pub(crate) fn closed() -> Event {
+    event(EventBody::Closed { status: ExperimentStatus::Success })
+}
+
+/// The lines of events that are numbered from 1.
+pub(crate) fn lines(events: &[Event]) -> Vec<Vec<u8>> {
+    let line = |(number, event)| {
+        let mut line = Vec::new();
+        encode(&mut line, number, event).unwrap();
+        line
+    };
+    (1..).zip(events).map(line).collect()
 }

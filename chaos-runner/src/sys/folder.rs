@@ -228,7 +228,7 @@ fn refuse_link(error: Errno, path: &Path, otherwise: impl FnOnce(Errno) -> Journ
         Errno::LOOP => "it is a symbolic link",
         Errno::NOTDIR if path.is_symlink() => "it is a symbolic link",
         Errno::NOTDIR => "it is not a folder",
-        Errno::ISDIR => "it is a folder",
+        Errno::ISDIR => "it is not a regular file",
         other => return otherwise(other),
     };
     refused(path)(why.into())
