@@ -105,7 +105,10 @@ impl fmt::Display for PlanError {
         let count = self.problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
         write!(f, "{}: {count} {noun}", self.subject)?;
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems.iter().try_for_each(|problem| match problem.at {
+            Some(_) => write!(f, "\n  {}:{problem}", self.subject),
+            None => write!(f, "\n  {problem}"),
+        })
     }
 }
 

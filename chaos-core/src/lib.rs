@@ -20,6 +20,7 @@ pub mod probe;
 pub mod safety;
 pub mod scope;
 pub mod select;
+pub mod spec;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod text;

@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Defect {
     None,
-    Held,
     PrepareChanges,
     NamesNoTarget,
     ChoosesAnew,
@@ -84,7 +83,7 @@ impl Broken {
     }
 
     fn held(&self) -> bool {
-        matches!(self.defect, Defect::Held | Defect::EndsNothing)
+        self.is(Defect::EndsNothing)
     }
 
     fn is_marked(&self, record: &UndoRecord) -> bool {

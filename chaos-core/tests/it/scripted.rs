@@ -70,10 +70,10 @@ async fn a_gate_holds_an_injection_until_it_opens() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hang_never_ends_and_a_held_fault_ends_when_its_injection_is_dropped() {
-    let host = FakeHost::new();
+    let (host, ctx) = (FakeHost::new(), ctx());
     let fault = ScriptedFault::new(&host, "db").held().always(Step::Landed, Act::Hang);
-    let prepared = fault.prepare(&ctx()).await.unwrap();
-    let inject = fault.inject(&ctx(), &prepared);
+    let prepared = fault.prepare(&ctx).await.unwrap();
+    let inject = fault.inject(&ctx, &prepared);
     assert!(tokio::time::timeout(Duration::from_secs(3600), inject).await.is_err());
     assert!(!host.is_marked());
 }
