@@ -11,6 +11,10 @@ mod load_server;
 #[cfg(feature = "proxy")]
 mod proxy;
 #[cfg(feature = "proxy")]
+mod proxy_conformance;
+#[cfg(feature = "proxy")]
+mod proxy_fault;
+#[cfg(feature = "proxy")]
 mod proxy_link;
 #[cfg(feature = "proxy")]
 mod proxy_property;

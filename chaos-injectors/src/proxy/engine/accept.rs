@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::{Arc, atomic::Ordering::Relaxed},
+    task::Waker,
     time::Duration,
 };
 
@@ -11,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{
     conn::{self, Ticket},
     shared::Shared,
+    slots::Key,
 };
 use crate::sys::{tcp, timer::PreciseTimer};
 
@@ -23,13 +25,17 @@ pub(super) struct Acceptor {
     shared: Arc<Shared>,
     rest: PreciseTimer,
     accepted: u64,
+    /// The listener takes over changes like a connection does.
+    key: Key,
 }
 
 impl Acceptor {
     /// Needs the context of a tokio runtime.
     pub(super) fn new(shared: Arc<Shared>) -> io::Result<Self> {
+        let rest = PreciseTimer::new()?;
+        let key = shared.slots.enter(Waker::noop().clone(), shared.generation());
         shared.task_begins();
-        Ok(Self { shared, rest: PreciseTimer::new()?, accepted: 0 })
+        Ok(Self { shared, rest, accepted: 0, key })
     }
 
     pub(super) async fn run(mut self, listener: std::net::TcpListener) {
@@ -47,11 +53,11 @@ impl Acceptor {
     /// Refuses connections until the proxy is up again.
     async fn refuse(&self, listener: std::net::TcpListener) -> io::Result<Option<std::net::TcpListener>> {
         tcp::stop(&listener)?;
-        while self.shared.is_down() {
-            if self.shared.is_closed() {
-                return Ok(None);
-            }
+        while self.still(true) {
             self.shared.listener.notified().await;
+        }
+        if self.shared.is_closed() {
+            return Ok(None);
         }
         tcp::restart(&listener)?;
         Ok(Some(listener))
@@ -60,23 +66,27 @@ impl Acceptor {
     /// Takes connections until the proxy is down.
     async fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<Option<std::net::TcpListener>> {
         let listener = TcpListener::from_std(listener)?;
-        loop {
+        while self.still(false) {
             tokio::select! {
                 biased;
-                () = self.shared.listener.notified() => {
-                    if self.shared.is_closed() {
-                        return Ok(None);
-                    }
-                    if self.shared.is_down() {
-                        return Ok(Some(listener.into_std()?));
-                    }
-                }
+                () = self.shared.listener.notified() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((client, _)) => self.serve(client),
                     Err(error) => self.rest(&error).await?,
                 },
             }
         }
+        if self.shared.is_closed() { Ok(None) } else { listener.into_std().map(Some) }
+    }
+
+    /// Whether the listener is as the toxics want it.
+    fn still(&self, down: bool) -> bool {
+        let generation = self.shared.generation();
+        let still = !self.shared.is_closed() && self.shared.is_down() == down;
+        if still && self.shared.slots.saw(self.key, generation) {
+            self.shared.settles();
+        }
+        still
     }
 
     fn serve(&mut self, client: TcpStream) {
@@ -95,6 +105,9 @@ impl Acceptor {
 
 impl Drop for Acceptor {
     fn drop(&mut self) {
+        if self.shared.slots.leave(self.key) {
+            self.shared.settles();
+        }
         self.shared.task_ends();
     }
 }

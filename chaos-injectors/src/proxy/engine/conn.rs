@@ -22,7 +22,11 @@ use crate::sys::tcp;
 
 /// Serves one accepted connection until it ends.
 pub(super) async fn serve(mut ticket: Ticket, client: TcpStream) {
-    poll_fn(|cx| Poll::Ready(ticket.enter(cx))).await;
+    poll_fn(|cx| {
+        ticket.enter(cx);
+        Poll::Ready(())
+    })
+    .await;
     let _ = client.set_nodelay(true);
     if let Some(server) = connect(&mut ticket, &client).await {
         let _ = server.set_nodelay(true);

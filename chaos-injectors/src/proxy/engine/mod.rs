@@ -23,11 +23,11 @@ mod table;
 mod timer;
 mod toxic;
 
-use std::{io, net::SocketAddr, ops::Deref, sync::Arc};
+use std::{io, net::SocketAddr, ops::Deref, sync::Arc, time::Instant};
 
 use tokio::task::AbortHandle;
 
-use self::{accept::Acceptor, shared::Shared, timer::Timers};
+use self::{accept::Acceptor, shared::Shared, slots::Key, timer::Timers};
 pub use self::{
     stats::{Counters, DelayHistogram, DelaySummary, ToxicReport},
     toxic::{Stream, Toxic, ToxicError, ToxicKind},
@@ -131,7 +131,13 @@ impl ProxyBuilder {
 }
 
 async fn tick(shared: Arc<Shared>) {
-    if let Err(error) = shared.timers.run(&shared.slots).await {
+    let fired = |keys: &[Key]| {
+        if keys.contains(&Key::REAPER) {
+            shared.expire(Instant::now());
+        }
+        shared.slots.wake(keys);
+    };
+    if let Err(error) = shared.timers.run(fired).await {
         tracing::error!(%error, proxy = %shared.name, "the timers of a fault proxy failed");
     }
 }
@@ -243,6 +249,14 @@ impl ProxyHandle {
         self.0.add(toxic)
     }
 
+    /// Whether [`ProxyHandle::add_toxic`] would take it now.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn may_add(&self, toxic: &Toxic) -> Result<(), ToxicError> {
+        self.0.may_add(toxic)
+    }
+
     /// Puts `toxic` in the place of the one of the same name; its report begins anew.
     ///
     /// # Errors
@@ -291,7 +305,7 @@ impl ProxyHandle {
         self.0.stats.counters()
     }
 
-    /// Waits until every live connection works under the toxics that are there at the call.
+    /// Waits until listener and connections work under the toxics that are there at the call.
     pub async fn settled(&self) {
         self.0.settled().await;
     }

@@ -6,9 +6,10 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
             AtomicBool, AtomicU64, AtomicUsize,
-            Ordering::{AcqRel, Acquire, Relaxed},
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
     },
+    time::Instant,
 };
 
 use tokio::sync::Notify;
@@ -16,7 +17,7 @@ use tokio::sync::Notify;
 use super::{
     chain::Installed,
     pool::PipePool,
-    slots::Slots,
+    slots::{Key, Slots},
     stats::{ProxyStats, ToxicStats},
     timer::Timers,
     toxic::{Toxic, ToxicError, ToxicKind},
@@ -103,13 +104,26 @@ impl Shared {
     }
 
     pub(super) fn add(&self, toxic: Toxic) -> Result<(), ToxicError> {
-        toxic.check()?;
         let set = self.locked();
-        if set.iter().any(|installed| installed.toxic.name == toxic.name) {
-            return Err(ToxicError::NameTaken { proxy: self.name.clone(), name: toxic.name });
-        }
+        self.admit(&set, &toxic)?;
         let new = set.iter().cloned().chain([self.install(toxic)]).collect();
         self.replace(set, new)
+    }
+
+    pub(super) fn may_add(&self, toxic: &Toxic) -> Result<(), ToxicError> {
+        self.admit(&self.locked(), toxic)
+    }
+
+    fn admit(&self, set: &ToxicSet, toxic: &Toxic) -> Result<(), ToxicError> {
+        toxic.check()?;
+        let (proxy, name) = (self.name.clone(), toxic.name.clone());
+        if set.iter().any(|installed| installed.toxic.name == name) {
+            return Err(ToxicError::NameTaken { proxy, name });
+        }
+        match set.iter().find(|installed| toxic.conflicts(&installed.toxic)) {
+            Some(there) => Err(ToxicError::Conflict { proxy, name, taken_by: there.toxic.name.clone() }),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn update(&self, toxic: Toxic) -> Result<(), ToxicError> {
@@ -130,6 +144,17 @@ impl Shared {
         Ok(gone)
     }
 
+    /// Removes the toxics whose time is over.
+    pub(super) fn expire(&self, now: Instant) {
+        let set = self.locked();
+        let stays = |installed: &&Arc<Installed>| installed.toxic.expires.is_none_or(|at| at > now);
+        let left: ToxicSet = set.iter().filter(stays).cloned().collect();
+        if left.len() < set.len() {
+            // A closed proxy has none.
+            let _ = self.replace(set, left);
+        }
+    }
+
     pub(super) fn remove_all(&self) {
         let set = self.locked();
         // A closed proxy has none.
@@ -143,6 +168,9 @@ impl Shared {
     }
 
     fn install(&self, toxic: Toxic) -> Arc<Installed> {
+        if let Some(at) = toxic.expires {
+            self.timers.arm(at, Key::REAPER);
+        }
         let seed = toxic.seed.unwrap_or_else(|| self.seed ^ fnv1a(toxic.name.as_bytes()));
         Arc::new(Installed { toxic, stats: ToxicStats::default(), seed })
     }
@@ -160,7 +188,7 @@ impl Shared {
     }
 
     pub(super) fn close(&self) {
-        self.closed.store(true, std::sync::atomic::Ordering::Release);
+        self.closed.store(true, Release);
         let generation = self.generation.fetch_add(1, AcqRel) + 1;
         self.slots.announce(generation);
         self.listener.notify_one();

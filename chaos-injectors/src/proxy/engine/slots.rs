@@ -12,6 +12,11 @@ pub(super) struct Key {
     turn: u32,
 }
 
+impl Key {
+    /// No connection's: the timer looks for toxics whose time is over.
+    pub(super) const REAPER: Self = Self { index: u32::MAX, turn: 0 };
+}
+
 #[derive(Debug, Default)]
 struct Slot {
     turn: u32,

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::slots::{Key, Slots};
+use super::slots::Key;
 use crate::sys::timer::PreciseTimer;
 
 #[derive(Debug, Default)]
@@ -43,13 +43,13 @@ impl Timers {
         }
     }
 
-    /// Serves the timer for ever.
-    pub(super) async fn run(&self, slots: &Slots) -> io::Result<()> {
+    /// Serves the timer for ever; `fired` gets the keys whose time has come.
+    pub(super) async fn run(&self, fired: impl Fn(&[Key]) + Send + Sync) -> io::Result<()> {
         let mut keys = Vec::new();
         loop {
             self.timer.fired().await?;
             self.collect(&mut keys);
-            slots.wake(&keys);
+            fired(&keys);
             keys.clear();
         }
     }

@@ -1,9 +1,15 @@
 //! What a toxic is: a kind with its parameters, a direction, and a share of the connections.
 
-use std::time::Duration;
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
 
 /// The direction in which a toxic works, seen from the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// From the client to the upstream server.
     Upstream,
@@ -127,12 +133,17 @@ pub struct Toxic {
     pub toxicity: f64,
     /// Seed of all that is drawn; `None` derives it from the proxy's seed and the name.
     pub seed: Option<u64>,
+    /// Who injected it. Of all owned toxics only one of a kind works on a direction.
+    pub owner: Option<String>,
+    /// When it goes by itself, at the latest.
+    pub expires: Option<Instant>,
 }
 
 impl Toxic {
     /// A toxic of all connections, downstream.
     pub fn new(name: impl Into<String>, kind: ToxicKind) -> Self {
-        Self { name: name.into(), kind, stream: Stream::default(), toxicity: 1.0, seed: None }
+        let (stream, toxicity) = (Stream::default(), 1.0);
+        Self { name: name.into(), kind, stream, toxicity, seed: None, owner: None, expires: None }
     }
 
     /// Sets the direction.
@@ -156,6 +167,28 @@ impl Toxic {
         self
     }
 
+    /// Says who injected it.
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Says when it goes by itself, at the latest.
+    #[must_use]
+    pub const fn expires(mut self, at: Instant) -> Self {
+        self.expires = Some(at);
+        self
+    }
+
+    /// Whether both are owned, of one kind, and meet in some direction.
+    #[must_use]
+    pub fn conflicts(&self, other: &Self) -> bool {
+        let same_kind = mem::discriminant(&self.kind) == mem::discriminant(&other.kind);
+        let meets = self.kind == ToxicKind::Down || self.stream.overlaps(other.stream);
+        self.owner.is_some() && other.owner.is_some() && same_kind && meets
+    }
+
     pub(super) fn check(&self) -> Result<(), ToxicError> {
         let toxicity = (!(0.0..=1.0).contains(&self.toxicity)).then_some("toxicity is not within 0 and 1");
         match self.kind.problem().or(toxicity) {
@@ -176,6 +209,16 @@ pub enum ToxicError {
         proxy: String,
         /// The toxic.
         name: String,
+    },
+    /// An owned toxic of the same kind works on the same direction already.
+    #[error("cannot add toxic {name} to proxy {proxy}: {taken_by} is of the same kind and direction")]
+    Conflict {
+        /// The proxy.
+        proxy: String,
+        /// The toxic.
+        name: String,
+        /// The toxic that is there.
+        taken_by: String,
     },
     /// There is no toxic of this name.
     #[error("proxy {proxy} has no toxic {name}")]
@@ -221,6 +264,17 @@ mod tests {
         }
         assert!(Toxic::new("t", ToxicKind::Down).toxicity(f64::NAN).check().is_err());
         assert!(Toxic::new("t", ToxicKind::Down).toxicity(0.5).check().is_ok());
+    }
+
+    #[test]
+    fn only_owned_toxics_of_one_kind_and_direction_conflict() {
+        let slow = |latency| ToxicKind::Latency { latency, jitter: Duration::ZERO };
+        let ours = Toxic::new("a", slow(Duration::from_millis(1))).owner("run");
+        let theirs = Toxic::new("b", slow(Duration::from_millis(2))).owner("other");
+        assert!(ours.conflicts(&theirs));
+        assert!(!ours.conflicts(&theirs.clone().stream(Stream::Upstream)));
+        assert!(!ours.conflicts(&Toxic { owner: None, ..theirs.clone() }));
+        assert!(!ours.conflicts(&Toxic { kind: ToxicKind::Down, ..theirs }));
     }
 
     #[test]
