@@ -100,7 +100,11 @@ async fn beyond_the_bound_requests_are_dropped_and_counted() {
     server.stall(true);
     let load = start(&spec(&server.url(), 1_000.0).connections(1).max_pending(10));
     let meter = load.meter();
-    until("some are dropped", || meter.stats().errors.dropped >= 50).await;
+    until("one flies, ten wait and the rest is dropped", || {
+        let stats = meter.stats();
+        stats.sent == 1 && stats.outstanding == 11 && stats.errors.dropped >= 50
+    })
+    .await;
     let stats = load.stop().await.stats;
     assert_eq!((stats.sent, stats.outstanding, stats.completed), (1, 11, 0));
     assert_eq!(stats.error_rate, Some(1.0));

@@ -15,7 +15,7 @@ use chaos_core::{
 };
 use chaos_injectors::load::{LoadInjector, LoadReverter, LoadSpec, Profile};
 
-use crate::load_server::TestServer;
+use crate::{load::until, load_server::TestServer};
 
 /// Whether this host has open connections to a port, from `/proc/self/net/tcp`.
 #[derive(Debug)]
@@ -81,7 +81,10 @@ async fn world() -> World {
         .oracle(Connections { port: server.addr().port() })
         .drive(move || {
             let meter = driven.meter().unwrap();
-            async move { assert!(meter.answered(20).await) }
+            async move {
+                assert!(meter.answered(20).await);
+                until("a busy target has caught up", || meter.stats().sent == meter.stats().scheduled).await;
+            }
         })
         .keep(server)
 }
