@@ -11,6 +11,8 @@ pub mod clock;
 pub mod criterion;
 pub mod error;
 pub mod experiment;
+#[cfg(feature = "yaml")]
+pub mod file;
 pub mod id;
 pub mod injector;
 pub mod journal;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, Utc, Weekday};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, Timelike, Utc, Weekday};
 use serde::{Deserialize, Serialize};
 
 /// Where a window's clock stands.
@@ -71,6 +71,9 @@ pub enum WindowError {
         "unknown zone `{0}`: write UTC, an offset such as +02:00, or an IANA name with the feature timezones"
     )]
     UnknownZone(String),
+    /// The text is not a time of day.
+    #[error("`{0}` is not a time of day: write 09:00")]
+    NotATime(String),
     /// Both ends are the same time of day.
     #[error("a window from {0} to {0} is empty: write two different times")]
     Empty(NaiveTime),
@@ -78,7 +81,7 @@ pub enum WindowError {
 
 /// Hours of the day on some days of the week: the end is exclusive, and a span may pass midnight (it belongs to the day on which it begins).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, try_from = "SpanText", into = "SpanText")]
+#[serde(try_from = "SpanText", into = "SpanText")]
 pub struct Span {
     zone: Zone,
     from: NaiveTime,
@@ -133,8 +136,9 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{} {}", self.from.format("%H:%M"), self.to.format("%H:%M"), self.zone)?;
-        self.weekdays.iter().try_for_each(|day| write!(f, " {day}"))
+        write!(f, "{}-{} {}", TimeOfDay(self.from), TimeOfDay(self.to), self.zone)?;
+        self.weekdays.iter().try_for_each(|day| write!(f, " {day}"))?;
+        self.holidays.iter().try_for_each(|date| write!(f, " not {date}"))
     }
 }
 
@@ -142,8 +146,8 @@ impl fmt::Display for Span {
 #[serde(deny_unknown_fields)]
 struct SpanText {
     zone: Zone,
-    from: String,
-    to: String,
+    from: TimeOfDay,
+    to: TimeOfDay,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     weekdays: Vec<Weekday>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -151,31 +155,51 @@ struct SpanText {
 }
 
 impl TryFrom<SpanText> for Span {
-    type Error = String;
+    type Error = WindowError;
 
-    fn try_from(text: SpanText) -> Result<Self, String> {
-        let time = |text: &str| {
-            NaiveTime::parse_from_str(text, "%H:%M")
-                .map_err(|_| format!("`{}` is not a time of day such as 09:00", crate::text::excerpt(text)))
-        };
-        let span =
-            Self::daily(text.zone, time(&text.from)?, time(&text.to)?).map_err(|error| error.to_string())?;
+    fn try_from(text: SpanText) -> Result<Self, WindowError> {
+        let span = Self::daily(text.zone, text.from.0, text.to.0)?;
         Ok(span.on(text.weekdays).except(text.holidays))
     }
 }
 
 impl From<Span> for SpanText {
     fn from(span: Span) -> Self {
-        let time = |time: NaiveTime| time.format("%H:%M").to_string();
         Self {
             zone: span.zone,
-            from: time(span.from),
-            to: time(span.to),
+            from: TimeOfDay(span.from),
+            to: TimeOfDay(span.to),
             weekdays: span.weekdays,
             holidays: span.holidays,
         }
     }
 }
+
+/// `09:00`, or `09:00:30` where seconds are given.
+#[derive(Clone, Copy)]
+struct TimeOfDay(NaiveTime);
+
+impl std::str::FromStr for TimeOfDay {
+    type Err = WindowError;
+
+    fn from_str(text: &str) -> Result<Self, WindowError> {
+        ["%H:%M", "%H:%M:%S%.f"]
+            .iter()
+            .find_map(|format| NaiveTime::parse_from_str(text, format).ok())
+            .map(Self)
+            .ok_or_else(|| WindowError::NotATime(crate::text::excerpt(text)))
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = self.0.second() == 0 && self.0.nanosecond() == 0;
+        let format = if whole { "%H:%M" } else { "%H:%M:%S%.f" };
+        write!(f, "{}", self.0.format(format))
+    }
+}
+
+crate::text::text_serde!(TimeOfDay, "a time of day such as \"09:00\"");
 
 /// When runs may start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,9 +9,6 @@ mod place;
 mod value;
 
 pub(crate) use self::explain::did_you_mean;
-pub use self::{factory::FaultFactory, value::SpecValue};
 #[cfg(feature = "yaml")]
-pub(crate) use self::{
-    place::{Place, Step},
-    value::deserialize,
-};
+pub(crate) use self::place::{Place, Step};
+pub use self::{factory::FaultFactory, value::SpecValue};

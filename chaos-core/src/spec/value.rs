@@ -60,14 +60,19 @@ impl SpecValue {
     /// [`PlanError`] with every problem that can be told from the others, each with its path, and its line and column if the spec
     /// comes from a file.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, PlanError> {
-        let read = match &self.value {
-            Value::Object(_) => deserialize(&self.value),
-            Value::Null => deserialize(&Value::Object(serde_json::Map::new())),
+        match &self.value {
+            Value::Object(_) => self.read(),
+            Value::Null => Self { value: Value::Object(serde_json::Map::new()), ..self.clone() }.read(),
             other => {
-                Err(vec![Problem::new("", format!("expected a map of fields, found {}", describe(other)))])
+                let message = format!("expected a map of fields, found {}", describe(other));
+                Err(self.locate(PlanError::new("", vec![Problem::new("", message)])))
             }
-        };
-        read.map_err(|problems| self.locate(PlanError::new(self.subject.as_str(), problems)))
+        }
+    }
+
+    /// Reads a value of any type.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, PlanError> {
+        deserialize(&self.value).map_err(|problems| self.locate(PlanError::new("", problems)))
     }
 
     /// Puts problems whose paths begin in this spec (`latency`) at their place in the file (`faults[0].spec.latency`).
@@ -94,7 +99,7 @@ fn position(place: &Place, steps: &[Step], problem: &Problem) -> (u64, u64) {
 }
 
 /// Reads a value, and goes on after a problem by leaving out what is wrong.
-pub(crate) fn deserialize<T: DeserializeOwned>(root: &Value) -> Result<T, Vec<Problem>> {
+fn deserialize<T: DeserializeOwned>(root: &Value) -> Result<T, Vec<Problem>> {
     let (mut value, mut problems, mut left_out) = (root.clone(), Vec::new(), Vec::<Vec<Step>>::new());
     loop {
         let error = match serde_path_to_error::deserialize(&value) {
