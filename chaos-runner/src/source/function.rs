@@ -167,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_value_that_is_not_finite_is_unknown() {
-        let metrics = from_fn(|| [("error_rate", 0.0 / 0.0)]).sample().await.unwrap();
+        let metrics = from_fn(|| [("error_rate", f64::NAN)]).sample().await.unwrap();
         assert_eq!(metrics.sample("error_rate"), Sample::Unknown(UnknownReason::NotFinite));
     }
 

@@ -3,8 +3,8 @@
 //! # Map
 //!
 //! From the easiest to the most primitive: [`function`] turns a function into a source, [`fixed`] replays figures in tests,
-//! [`http_probe`] measures a URL by requests of its own, [`prometheus`] asks PromQL, [`composite`] merges several sources.
-//! [`endpoint`] is where and how the two HTTP sources connect, [`transport`] is how that fails.
+//! `http_probe` measures a URL by requests of its own, `prometheus` asks PromQL, [`composite`] merges several sources. `endpoint` is
+//! where and how these two connect, `transport` is how that fails; the four are there with the feature `http`.
 //!
 //! All follow one rule of [`chaos_core::metrics`]: no data is never a number. Whoever builds a source learns everything that is
 //! wrong with its options at once, as a [`PlanError`](chaos_core::error::PlanError).

@@ -67,12 +67,6 @@ impl fmt::Debug for Shared {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "bounded positive counts"
-)]
 impl Pace {
     pub(super) fn new(rate: f64, window: Duration, timeout: Duration) -> Self {
         let per = |span: Duration| (rate * span.as_secs_f64()).ceil() as u64;

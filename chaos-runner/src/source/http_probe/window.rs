@@ -36,7 +36,6 @@ pub(super) struct Window {
     outcomes: VecDeque<Outcome>,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts up to 100,000")]
 impl Summary {
     /// The share of failed requests, if there were any requests.
     pub(super) fn error_rate(&self) -> Option<f64> {
@@ -74,7 +73,6 @@ impl Window {
 
     /// Finished requests a second over the part of the window that has passed. A young probe has passed at least the time that its
     /// requests are due in, so that its first one is not a thousand a second.
-    #[expect(clippy::cast_precision_loss, reason = "counts up to 100,000")]
     fn achieved(&self, total: usize, now: Duration) -> Option<f64> {
         let span = self.span.as_secs_f64();
         let passed = now.as_secs_f64().max(total as f64 / self.rate).min(span);
@@ -100,7 +98,6 @@ fn histogram(latencies: impl Iterator<Item = Duration> + Clone) -> Histogram<u32
 }
 
 /// In seconds.
-#[expect(clippy::cast_precision_loss, reason = "microseconds of minutes")]
 fn quantile(histogram: &Histogram<u32>, share: f64) -> Option<f64> {
     let micros = histogram.value_at_quantile(share).min(histogram.max());
     (!histogram.is_empty()).then_some(micros as f64 / 1e6)

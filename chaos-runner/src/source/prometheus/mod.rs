@@ -140,7 +140,6 @@ fn judged(answer: Result<Sample, QueryError>) -> Sample {
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "exact for 280,000 years around 1970")]
 fn whole_millis(at: chrono::DateTime<chrono::Utc>) -> f64 {
     at.timestamp_millis() as f64
 }
@@ -149,7 +148,6 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and a cast saturates")]
 fn rounded(millis: f64) -> u64 {
     millis.round() as u64
 }

@@ -105,4 +105,23 @@ mod tests {
         assert_eq!(find::<rustls::Error>(&hidden), Some(&rustls::Error::DecryptError));
         assert!(find::<rustls::Error>(&std::io::Error::other("plain")).is_none());
     }
+
+    /// A resolver that finds only a metadata address behind every name.
+    struct Poisoned;
+
+    impl reqwest::dns::Resolve for Poisoned {
+        fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+            let blocked =
+                resolve::Blocked { host: name.as_str().to_owned(), address: [169, 254, 169, 254].into() };
+            Box::pin(std::future::ready(Err(blocked.into())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_blocked_address_behind_a_name_is_told() {
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls::none()).dns_resolver(Poisoned);
+        let sent = client.build().unwrap().get("http://metrics.invalid/").send().await;
+        let error = RequestError::from_reqwest(sent.unwrap_err(), Duration::from_secs(1));
+        assert_eq!(error.to_string(), "metrics.invalid resolves to the blocked address 169.254.169.254");
+    }
 }
