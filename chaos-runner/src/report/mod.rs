@@ -1,7 +1,13 @@
-//! What became of a run, as data and as text.
+//! What became of a run: as data, as text, as JSON, and as a page.
+//!
+//! [`RunReport`] is the data; its `Display` is the report for a terminal, [`RunReport::to_json`] the one for tools, and with the feature
+//! `report` `RunReport::to_html` the one for people: a page that needs nothing but itself.
 
 mod conclusion;
+mod figures;
+mod json;
 mod text;
+mod words;
 
 use std::time::Duration;
 
@@ -18,6 +24,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use self::conclusion::Conclusion;
+#[cfg(feature = "incident")]
+pub(crate) use self::words::clean;
 pub use crate::{
     machine::{AbortReason, Ending},
     rollback::UndoReport,
@@ -64,7 +72,7 @@ pub struct CriterionResult {
 }
 
 /// What became of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RunReport {
     /// The run.
@@ -113,11 +121,10 @@ impl RunReport {
         self.conclusion.exit_code()
     }
 
-    /// The report as JSON, indented.
-    ///
-    /// # Errors
-    /// None that is known: all parts are plain data.
-    pub fn to_json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(self)
+    /// When the steady state was seen again after the rollback.
+    #[must_use]
+    pub fn recovered_at(&self) -> Option<DateTime<Utc>> {
+        let verification = self.phases.iter().find(|start| start.phase == Phase::Verification)?;
+        Some(verification.at + self.recovered_in?)
     }
 }
