@@ -1,11 +1,11 @@
 //! Why a run did not take place. What becomes of a run that does stands in its [`RunReport`](crate::RunReport).
 
-use crate::report::Conclusion;
 use chaos_core::{
     error::{InjectError, JournalError, PlanError},
     id::{FaultId, RunId},
-    scope::Target,
 };
+
+use crate::{journal::LockError, report::Conclusion};
 
 /// Why a run did not take place: nothing was injected.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum RunError {
         fault: FaultId,
         /// Why.
         #[source]
-        source: InjectError,
+        source: Box<InjectError>,
     },
     /// `prepare` of a fault panicked or did not return in time.
     #[error("prepare of fault {fault} {what}")]
@@ -31,14 +31,9 @@ pub enum RunError {
         /// What it did.
         what: String,
     },
-    /// Another run holds a target.
-    #[error("target {target} is held by {holder}")]
-    TargetBusy {
-        /// The target.
-        target: Target,
-        /// Who holds it.
-        holder: String,
-    },
+    /// A target is held by another run.
+    #[error("a target is not free")]
+    Target(#[source] Box<LockError>),
     /// What would be touched is not what was planned.
     #[error("the targets of fault {fault} changed between the plan and the injection")]
     TargetsChanged {

@@ -156,7 +156,7 @@ impl Duty<'_> {
         }
     }
 
-    /// Looks whether the fault is gone, and whether the state is what it was.
+    /// Looks whether the fault is gone, and, where this undo changed it, whether the state is what it was.
     async fn verify(&self, reverter: &dyn Reverter, ctx: &RevertCtx, how: Reverted) -> (Reverted, bool) {
         let stuck = |why: &str| (Reverted::Stuck { why: why.into() }, true);
         match self.bounded(reverter.presence(ctx, self.record).map(Ok)).await {
@@ -165,7 +165,7 @@ impl Duty<'_> {
             Ok(Presence::Unknown) => return stuck("it cannot be told whether it is gone"),
             Err(error) => return stuck(&chain(&error)),
         }
-        let Some(before) = self.before.filter(|_| how != Reverted::TargetGone) else { return (how, false) };
+        let Some(before) = self.before.filter(|_| how == Reverted::Undone) else { return (how, false) };
         match self.bounded(reverter.snapshot(ctx, self.record)).await {
             Ok(after) if after == *before => (how, false),
             Ok(after) => (Reverted::Stuck { why: difference(before, &after) }, false),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Driver {
-    pub(super) fn close(mut self, ending: Ending) -> RunReport {
+    pub(super) async fn close(mut self, ending: Ending) -> RunReport {
         let criteria = self.criteria();
         let left_behind: Vec<_> = self.undone.iter().filter(|undo| !undo.how.is_clear()).cloned().collect();
         let conclusion = self.conclude(&ending, &criteria, !left_behind.is_empty());
@@ -23,9 +23,9 @@ impl Driver {
         self.begin(Phase::Closed, conclusion.to_string());
         self.move_to(status);
         if left_behind.is_empty() {
-            self.close_journal(status)
+            self.close_journal(status);
         } else {
-            self.shared.journal.release(&self.id)
+            self.shared.leave_behind(&self.id).await;
         }
         let faults = self.fault_reports();
         RunReport {

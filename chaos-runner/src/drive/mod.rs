@@ -67,7 +67,7 @@ pub(crate) async fn drive(
             while let Some(landed) = pop(&ledger) {
                 rollback::undo(&shared, landed).await;
             }
-            shared.journal.release(&id);
+            shared.leave_behind(&id).await;
             std::panic::resume_unwind(panic)
         }
     }
@@ -115,7 +115,7 @@ impl Driver {
                 Command::Observe => self.observe().await,
                 Command::RollBack(ending) => self.roll_back(&ending).await,
                 Command::Verify => self.verify().await,
-                Command::Close(ending) => return self.close(ending),
+                Command::Close(ending) => return self.close(ending).await,
             };
             command = self.machine.step(input);
         }

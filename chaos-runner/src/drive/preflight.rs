@@ -95,7 +95,8 @@ impl<'a> Draft<'a> {
         });
         let broke = |what: String| RunError::PrepareBroke { fault: fault.id.clone(), what };
         let (capabilities, kind, prepared) = looked.await.map_err(|error| broke(error.to_string()))?;
-        let prepared = prepared.map_err(|source| RunError::Prepare { fault: fault.id.clone(), source })?;
+        let prepared = prepared
+            .map_err(|source| RunError::Prepare { fault: fault.id.clone(), source: Box::new(source) })?;
         let reverter = shared
             .registry
             .find(&kind, capabilities.guarantee)
@@ -173,10 +174,8 @@ impl Driver {
         let plan = draft.plan(&run, &first)?;
         let targets: Vec<Target> =
             first.iter().flat_map(|fault| fault.prepared.scope().targets.clone()).collect();
-        let guard = shared.locks.try_lock(&targets, &id).map_err(|busy| RunError::TargetBusy {
-            target: busy.target.clone(),
-            holder: busy.run.as_ref().map_or_else(|| "another process".into(), |run| format!("run {run}")),
-        })?;
+        let guard =
+            shared.locks.try_lock(&targets, &id).map_err(|error| RunError::Target(Box::new(error)))?;
         let faults = draft.prepare(&shared, &run).await?;
         same_targets(&first, &faults)?;
         let policy = draft.policy;

@@ -46,6 +46,7 @@ pub(super) fn encode(line: &mut Vec<u8>, sequence: u64, event: &Event) -> Result
 
 /// What stands at the beginning of some bytes.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives between two calls only, one at a time")]
 pub(super) enum Step {
     /// A record that its checksum proves.
     Record {
@@ -141,7 +142,10 @@ fn hex(digits: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use chaos_core::{experiment::ExperimentStatus, undo::Reverted};
+    use chaos_core::{
+        experiment::{ExperimentStatus, Phase},
+        undo::Reverted,
+    };
 
     use super::*;
     use crate::journal::testing;
@@ -216,6 +220,14 @@ mod tests {
         let event = testing::event(EventBody::Intent { undo });
         let error = encode(&mut Vec::new(), 1, &event).unwrap_err();
         assert!(matches!(error, EncodeError::NotReadBack), "{error}");
+    }
+
+    #[test]
+    fn an_event_that_would_not_be_read_is_refused() {
+        let note = "x".repeat(MAX_JSON);
+        let event = testing::event(EventBody::Phase { phase: Phase::Baseline, note });
+        let error = encode(&mut Vec::new(), 1, &event).unwrap_err();
+        assert!(error.to_string().ends_with(" bytes is longer than 16777216"), "{error}");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use chaos_core::{
     safety::{AllOf, SafetyPolicy},
     undo::{Reverter, ReverterRegistry},
 };
-use tokio::sync::OnceCell;
 
 use super::{Runner, Shared, engine::Engine};
 use crate::{
@@ -16,14 +15,33 @@ use crate::{
     sys,
 };
 
+/// Where the journal is, and so how far the locks reach.
+#[derive(Debug)]
+enum Choice {
+    Default,
+    File(FileJournal),
+    Other(Arc<dyn Journal>),
+}
+
+impl Choice {
+    fn open(self) -> Result<(Arc<dyn Journal>, TargetLocks), RunError> {
+        let journal = match self {
+            Self::Default => FileJournal::open_default()?,
+            Self::File(journal) => journal,
+            Self::Other(journal) => return Ok((journal, TargetLocks::in_process())),
+        };
+        let locks = journal.target_locks()?;
+        Ok((Arc::new(journal), locks))
+    }
+}
+
 /// Builds a [`Runner`].
 #[derive(Debug)]
 #[must_use = "a runner is made by `build`"]
 pub struct RunnerBuilder {
     policy: AllOf,
     registry: ReverterRegistry,
-    journal: Option<Arc<dyn Journal>>,
-    locks: TargetLocks,
+    journal: Choice,
     clock: Arc<dyn Clock>,
     settings: Settings,
     handle_signals: bool,
@@ -35,8 +53,7 @@ impl RunnerBuilder {
         Self {
             policy: AllOf::new().and(policy),
             registry: ReverterRegistry::new(),
-            journal: None,
-            locks: TargetLocks::in_process(),
+            journal: Choice::Default,
             clock: Arc::new(SystemClock),
             settings: Settings::default(),
             handle_signals: false,
@@ -62,15 +79,15 @@ impl RunnerBuilder {
         self
     }
 
-    /// Sets the journal; the default is a [`FileJournal`] at its default place.
+    /// Sets the journal; its runs know each other's targets within this process. The default is a [`FileJournal`] at its default place.
     pub fn journal(mut self, journal: impl Journal) -> Self {
-        self.journal = Some(Arc::new(journal));
+        self.journal = Choice::Other(Arc::new(journal));
         self
     }
 
-    /// Sets how targets are locked. The default knows the runs of this process; a file journal's default locks know all.
-    pub fn locks(mut self, locks: TargetLocks) -> Self {
-        self.locks = locks;
+    /// Sets a journal in files; targets are locked against all processes that use the same place.
+    pub fn file_journal(mut self, journal: FileJournal) -> Self {
+        self.journal = Choice::File(journal);
         self
     }
 
@@ -111,14 +128,7 @@ impl RunnerBuilder {
     /// # Errors
     /// [`RunError::Journal`], if the default journal cannot be opened; [`RunError::Thread`].
     pub fn build(self) -> Result<Runner, RunError> {
-        let (journal, locks) = match self.journal {
-            Some(journal) => (journal, self.locks),
-            None => {
-                let journal = FileJournal::open_default()?;
-                let locks = journal.locks()?;
-                (Arc::new(journal) as Arc<dyn Journal>, locks)
-            }
-        };
+        let (journal, locks) = self.journal.open()?;
         let process = sys::process_id();
         let shutdown = self.settings.shutdown_timeout;
         let (engine, shared) = Engine::start(self.handle_signals, shutdown, |workers| {
@@ -132,7 +142,7 @@ impl RunnerBuilder {
                 process,
                 workers,
                 danger_allow_unrecovered: self.danger_allow_unrecovered,
-                recovered: OnceCell::new(),
+                recovered: false.into(),
                 switches: Default::default(),
             })
         })

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, mpsc as std_mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
     thread,
     time::Duration,
 };
@@ -46,7 +46,8 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) struct Engine {
     orders: Option<mpsc::UnboundedSender<Order>>,
-    ended: std_mpsc::Receiver<()>,
+    /// Behind a lock only so that the runner can be shared between threads.
+    ended: Mutex<std_mpsc::Receiver<()>>,
     shutdown_timeout: Duration,
 }
 
@@ -70,7 +71,7 @@ impl Engine {
             stop(control, workers);
             let _ = end.send(());
         })?;
-        Ok((Self { orders: Some(orders), ended, shutdown_timeout }, shared))
+        Ok((Self { orders: Some(orders), ended: Mutex::new(ended), shutdown_timeout }, shared))
     }
 
     /// Gives an order; it comes back if the thread is gone.
@@ -91,7 +92,8 @@ impl Drop for Engine {
     /// Aborts what runs and waits for the rollbacks, within a bound.
     fn drop(&mut self) {
         drop(self.orders.take());
-        if self.ended.recv_timeout(self.shutdown_timeout) == Err(std_mpsc::RecvTimeoutError::Timeout) {
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(self.shutdown_timeout) == Err(std_mpsc::RecvTimeoutError::Timeout) {
             tracing::error!(limit = ?self.shutdown_timeout, "rollbacks are still under way when the runner is dropped");
         }
     }

@@ -32,7 +32,7 @@ use crate::{
 ///     .success_criteria("Error rate <5%")
 ///     .duration(HumanDuration::from_millis(10))
 ///     .build()?;
-/// let metrics = source::from_fn(|| [("error_rate", 0.01), ("latency_p99", 0.2)]);
+/// let metrics = source::function::from_fn(|| [("error_rate", 0.01), ("latency_p99", 0.2)]);
 /// let report = runner.run(experiment, FakeFault::new(&host, "limit", "0"), metrics).await?;
 /// assert_eq!(report.status().as_str(), "success");
 /// assert_eq!(host.get("limit"), None);
@@ -126,4 +126,9 @@ impl Runner {
     fn next_id(&self) -> RunId {
         RunId::generate(self.shared.clock.now())
     }
+}
+
+#[expect(dead_code, reason = "pins that a runner and its handles can be shared and sent")]
+fn shared_and_sent(runner: Runner, handle: RunHandle) -> (impl Send + Sync, impl Send) {
+    (runner, handle)
 }

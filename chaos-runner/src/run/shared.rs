@@ -12,7 +12,7 @@ use chaos_core::{
     safety::AllOf,
     undo::{ProcessId, ReverterRegistry},
 };
-use tokio::{runtime::Handle, sync::OnceCell, time::timeout};
+use tokio::{runtime::Handle, sync::Mutex as AsyncMutex, time::timeout};
 
 use super::AbortSwitch;
 use crate::{
@@ -36,22 +36,30 @@ pub(crate) struct Shared {
     /// Where code of others runs: injectors, sources, probes.
     pub(crate) workers: Handle,
     pub(crate) danger_allow_unrecovered: bool,
-    pub(crate) recovered: OnceCell<()>,
+    /// Whether earlier runs are recovered; a fault that is left behind makes it untrue again.
+    pub(crate) recovered: AsyncMutex<bool>,
     pub(crate) switches: Mutex<HashMap<RunId, AbortSwitch>>,
 }
 
 impl Shared {
-    /// Recovers earlier runs once, before the first run of this runner.
+    /// Recovers earlier runs before the first run of this runner, and again after a fault was left behind.
     pub(crate) async fn ensure_recovered(&self) -> Result<(), RunError> {
-        if self.danger_allow_unrecovered {
+        let mut recovered = self.recovered.lock().await;
+        if *recovered || self.danger_allow_unrecovered {
             return Ok(());
         }
-        let recover = async || {
-            let report = recovery::recover(self).await?;
-            let open = report.unrecovered();
-            if open.is_empty() { Ok(()) } else { Err(RunError::Unrecovered(open)) }
-        };
-        self.recovered.get_or_try_init(recover).await.map(|()| ())
+        let open = recovery::recover(self).await?.unrecovered();
+        if !open.is_empty() {
+            return Err(RunError::Unrecovered(open));
+        }
+        *recovered = true;
+        Ok(())
+    }
+
+    /// A fault is left behind: no new runs until it is recovered.
+    pub(crate) async fn leave_behind(&self, run: &RunId) {
+        *self.recovered.lock().await = false;
+        self.journal.release(run);
     }
 
     /// Makes a run known, so that signals and a shutdown reach it.

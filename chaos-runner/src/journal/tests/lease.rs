@@ -102,7 +102,7 @@ fn an_empty_folder_is_a_run_that_can_be_closed() {
         let folder = root.path().join(name);
         fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
         if with_file {
-            fs::File::options().write(true).create(true).mode(0o600).open(folder.join("journal")).unwrap();
+            fs::File::options().append(true).create(true).mode(0o600).open(folder.join("journal")).unwrap();
         }
     };
     empty(run(1).as_str(), false);

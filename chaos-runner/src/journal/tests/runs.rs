@@ -8,10 +8,11 @@ use chaos_core::{
     journal::{Durability, Event, EventBody, Journal, fold},
 };
 use chrono::TimeDelta;
+use serde_json::Value;
 
 use crate::journal::{
     FileJournal,
-    testing::{applied, at, closed, event, intent, opening, phase, run},
+    testing::{applied, at, closed, event, intent, opening, phase, run, undo},
 };
 
 fn names(journal: &FileJournal) -> Vec<String> {
@@ -39,12 +40,14 @@ fn only_a_run_event_opens_a_run() {
 fn an_event_that_cannot_be_written_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
     let journal = FileJournal::open(root.path()).unwrap();
-    let long = event(EventBody::Phase { phase: Phase::Baseline, note: "x".repeat(17 << 20) });
-    let error = journal.append(&run(1), &[opening(), long.clone()], Durability::Durable).unwrap_err();
+    let mut undo = undo(1);
+    undo.payload = (0..200).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+    let deep = event(EventBody::Intent { undo });
+    let error = journal.append(&run(1), &[opening(), deep.clone()], Durability::Durable).unwrap_err();
     assert!(matches!(error, JournalError::Refused { .. }), "{error}");
     assert_eq!(names(&journal), [""; 0]);
     journal.append(&run(1), &[opening()], Durability::Durable).unwrap();
-    journal.append(&run(1), &[long], Durability::Written).unwrap_err();
+    journal.append(&run(1), &[deep], Durability::Written).unwrap_err();
     assert_eq!(journal.read(&run(1)).unwrap().events, [opening()]);
 }
 
