@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Problem,
-    text::{excerpt, text_serde},
+    text::{excerpt, present, text_serde},
     units::Percent,
 };
 
@@ -80,8 +80,10 @@ pub struct BlastRadius {
     /// The words of the experiment, verbatim.
     pub text: String,
     /// At most this many targets, over all faults.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub max_targets: Option<usize>,
     /// At most this share of a counted population, for each fault.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub max_share: Option<Percent>,
     /// If not empty, nothing else may be touched.
     pub only: Vec<Target>,

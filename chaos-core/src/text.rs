@@ -1,12 +1,33 @@
 //! Shared pieces of types that have one text form.
 
-/// Cuts a value for an error message: control characters escaped, at most 64 characters.
+use std::iter;
+
+use serde::{Deserialize, Deserializer};
+
+/// The longest excerpt of a value in an error message, in characters.
+const EXCERPT: usize = 64;
+
+/// Cuts a value for an error message: what cannot be printed is escaped, and at most 64 characters are left.
 pub(crate) fn excerpt(value: &str) -> String {
-    let mut cut: String = value.chars().flat_map(char::escape_debug).take(64).collect();
-    if value.chars().flat_map(char::escape_debug).nth(64).is_some() {
-        cut.push('…');
-    }
+    let mut escaped = value.chars().flat_map(escape);
+    let mut cut: String = escaped.by_ref().take(EXCERPT).collect();
+    cut.extend(escaped.next().map(|_| '…'));
     cut
+}
+
+fn escape(c: char) -> impl Iterator<Item = char> {
+    let quote = matches!(c, '\'' | '"');
+    let escaped = c.escape_debug().filter(move |_| !quote);
+    iter::once(c).filter(move |_| quote).chain(escaped)
+}
+
+/// Reads an optional field that is there: a field without a value is a mistake, not a field that was left out.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Serde through `Display` and `FromStr`, so that a type has one text form everywhere.

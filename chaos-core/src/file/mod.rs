@@ -141,6 +141,7 @@ impl ExperimentFile {
                 Err(error) => problems.extend(error.into_problems()),
             }
         }
+        problems.sort_by_key(|problem| problem.at);
         PlanError::check(self.name.as_str(), problems).map(|()| built)
     }
 }

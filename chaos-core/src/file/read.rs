@@ -13,6 +13,7 @@ use crate::{
     safety::{OperatingWindow, SafetyConstraints},
     scope::BlastRadius,
     spec::{Place, SpecValue, Step},
+    text::present,
     units::{HumanDuration, Percent},
 };
 
@@ -41,7 +42,7 @@ pub(super) fn file(name: &str, bytes: &[u8]) -> Result<ExperimentFile, Vec<Probl
 /// Of another version nothing else is read: its fields may mean something else.
 fn version(top: &mut Section<'_>) -> Result<(), Vec<Problem>> {
     let Some(version) = top.raw("version") else {
-        top.problem("", "missing field `version`");
+        let _ = top.required::<u64>("version");
         return Ok(());
     };
     if version.value().as_u64() == Some(1) {
@@ -130,8 +131,11 @@ fn criteria(top: &mut Section<'_>, builder: ExperimentBuilder) -> ExperimentBuil
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Limits {
+    #[serde(default, deserialize_with = "present")]
     max_error_rate: Option<Percent>,
+    #[serde(default, deserialize_with = "present")]
     max_latency_p99: Option<HumanDuration>,
+    #[serde(default, deserialize_with = "present")]
     max_duration: Option<HumanDuration>,
 }
 

@@ -15,6 +15,7 @@ pub(super) struct Section<'a> {
     place: &'a Place,
     known: Vec<&'static str>,
     problems: Vec<Problem>,
+    is_map: bool,
 }
 
 impl<'a> Section<'a> {
@@ -27,6 +28,7 @@ impl<'a> Section<'a> {
             place,
             known: Vec::new(),
             problems: Vec::new(),
+            is_map: value.is_object(),
         };
         match value {
             Value::Object(members) => section.members.clone_from(members),
@@ -42,9 +44,9 @@ impl<'a> Section<'a> {
         Some(SpecValue::placed(self.name, &self.join(field), value, self.place_of(field).clone()))
     }
 
-    /// A field that may be left out; a field without a value is one that was left out.
+    /// A field that may be left out. A field without a value is a mistake.
     pub(super) fn optional<T: DeserializeOwned>(&mut self, field: &'static str) -> Option<T> {
-        let raw = self.raw(field).filter(|raw| !raw.value().is_null())?;
+        let raw = self.raw(field)?;
         match raw.read() {
             Ok(value) => Some(value),
             Err(error) => {
@@ -58,7 +60,9 @@ impl<'a> Section<'a> {
     pub(super) fn required<T: DeserializeOwned>(&mut self, field: &'static str) -> Option<T> {
         if self.members.get(field).is_none_or(Value::is_null) {
             self.knows(field);
-            self.problem("", format!("missing field `{field}`"));
+            if self.is_map {
+                self.problem("", format!("missing field `{field}`"));
+            }
             return None;
         }
         self.optional(field)

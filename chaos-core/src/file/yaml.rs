@@ -5,7 +5,7 @@ use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, S
 
 use crate::{
     error::Problem,
-    spec::{Place, Step},
+    spec::{Place, Step, write_steps},
     text::excerpt,
 };
 
@@ -16,7 +16,7 @@ const MAX_NODES: usize = 20_000;
 /// Reads one YAML document.
 pub(super) fn read(bytes: &[u8]) -> Result<(Value, Place), Vec<Problem>> {
     let text = decode(bytes).map_err(|problem| vec![problem])?;
-    let mut reader = Reader { events: parser(text), problems: Vec::new(), nodes: 0 };
+    let mut reader = Reader { events: parser(text), problems: Vec::new(), path: Vec::new(), nodes: 0 };
     let root = reader.document().map_err(|problem| vec![problem])?;
     if reader.problems.is_empty() { Ok(root) } else { Err(reader.problems) }
 }
@@ -25,8 +25,8 @@ fn parser(text: &str) -> Parser<'_, impl serde_saphyr::granit_parser::BorrowedIn
     let mut options = Options::default();
     options.disallow_directives = true;
     options.emit_comments = false;
-    options.flow_nesting_limit = MAX_DEPTH;
-    options.block_nesting_limit = MAX_DEPTH;
+    options.flow_nesting_limit = 2 * MAX_DEPTH;
+    options.block_nesting_limit = 2 * MAX_DEPTH;
     Parser::new_from_str_with_options(text, options)
 }
 
@@ -66,6 +66,7 @@ fn position(before: &[u8]) -> (u64, u64) {
 struct Reader<I> {
     events: I,
     problems: Vec<Problem>,
+    path: Vec<Step>,
     nodes: usize,
 }
 
@@ -82,16 +83,16 @@ where
             match event {
                 Event::StreamStart | Event::DocumentStart(..) => {}
                 Event::StreamEnd => return Err(empty()),
-                event => break self.node(event, span, 0)?,
+                event => break self.node(event, span)?,
             }
         };
         loop {
             let (event, span) = self.next()?;
             match event {
                 Event::DocumentStart(..) => {
-                    return Err(
-                        placed("a second document begins here", span).hint("one file is one experiment")
-                    );
+                    return Err(self
+                        .problem("a second document begins here", span)
+                        .hint("one file is one experiment"));
                 }
                 Event::StreamEnd if root.0.is_null() => return Err(empty()),
                 Event::StreamEnd => return Ok(root),
@@ -113,56 +114,66 @@ where
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Problem> {
+    fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, Problem> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(placed(format!("the file has more than {MAX_NODES} values"), span));
+            return Err(self.problem(format!("the file has more than {MAX_NODES} values"), span));
         }
-        if depth > MAX_DEPTH {
-            return Err(placed(format!("values are nested deeper than {MAX_DEPTH}"), span));
+        if self.path.len() > MAX_DEPTH {
+            self.path.truncate(1);
+            return Err(self.problem(format!("values are nested deeper than {MAX_DEPTH}"), span));
         }
         self.refuse_properties(&event, span);
         let place = Place { at: at(span.start), ..Place::default() };
         match event {
             Event::Scalar(text, ScalarStyle::Plain, ..) => Ok((self.plain(&text, span), place)),
             Event::Scalar(text, ..) => Ok((Value::String(text.into_owned()), place)),
-            Event::SequenceStart(..) => self.list(place, depth),
-            Event::MappingStart(..) => self.map(place, depth),
+            Event::SequenceStart(..) => self.list(place),
+            Event::MappingStart(..) => self.map(place),
             _ => {
-                self.problems.push(placed("an alias is not allowed", span).hint("write the value out"));
+                let problem = self.problem("an alias is not allowed", span).hint("write the value out");
+                self.problems.push(problem);
                 Ok((Value::Null, place))
             }
         }
     }
 
-    fn list(&mut self, mut place: Place, depth: usize) -> Result<Node, Problem> {
+    fn within(&mut self, step: Step, event: Event<'a>, span: Span) -> Result<Node, Problem> {
+        self.path.push(step);
+        let node = self.node(event, span);
+        self.path.pop();
+        node
+    }
+
+    fn list(&mut self, mut place: Place) -> Result<Node, Problem> {
         let mut items = Vec::new();
         loop {
             let (event, span) = self.next()?;
             if event == Event::SequenceEnd {
                 return Ok((Value::Array(items), place));
             }
-            let (value, within) = self.node(event, span, depth + 1)?;
-            place.within.insert(Step::Index(items.len()), within);
+            let step = Step::Index(items.len());
+            let (value, within) = self.within(step.clone(), event, span)?;
+            place.within.insert(step, within);
             items.push(value);
         }
     }
 
-    fn map(&mut self, mut place: Place, depth: usize) -> Result<Node, Problem> {
+    fn map(&mut self, mut place: Place) -> Result<Node, Problem> {
         let mut members = Map::new();
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
                 return Ok((Value::Object(members), place));
             }
-            let key = self.key(event, span, depth)?;
-            let (event, value_span) = self.next()?;
-            let (value, mut within) = self.node(event, value_span, depth + 1)?;
-            within.key = Some(at(span.start));
+            let key = self.key(event, span)?;
             let step = Step::Key(key.clone());
+            let (event, value_span) = self.next()?;
+            let (value, mut within) = self.within(step.clone(), event, value_span)?;
+            within.key = Some(at(span.start));
             if let Some(first) = place.within.get(&step) {
                 let (line, column) = first.key.unwrap_or(first.at);
-                let problem = placed(format!("the key `{}` is there twice", excerpt(&key)), span);
+                let problem = self.problem(format!("the key `{}` is there twice", excerpt(&key)), span);
                 self.problems.push(problem.hint(format!("first at {line}:{column}")));
                 continue;
             }
@@ -171,23 +182,32 @@ where
         }
     }
 
-    fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<String, Problem> {
+    fn key(&mut self, event: Event<'a>, span: Span) -> Result<String, Problem> {
         self.refuse_properties(&event, span);
         if let Event::Scalar(text, ..) = event {
             return Ok(text.into_owned());
         }
-        self.problems.push(placed("a key is a single word", span));
-        self.node(event, span, depth + 1).map(|_| String::new())
+        let problem = self.problem("a key is a single word", span);
+        self.problems.push(problem);
+        self.within(Step::Key(String::new()), event, span).map(|_| String::new())
     }
 
     fn refuse_properties(&mut self, event: &Event<'a>, span: Span) {
         if event.anchor_id().is_some() {
-            self.problems.push(placed("an anchor is not allowed", span).hint("write the value out"));
+            let problem = self.problem("an anchor is not allowed", span).hint("write the value out");
+            self.problems.push(problem);
         }
         if let Some(tag) = event.tag() {
+            let (line, column) = at(span.tag_start.unwrap_or(span.start));
             let message = format!("the tag `{}` is not allowed", excerpt(&tag.original()));
-            self.problems.push(placed(message, span).hint("quote a text, leave a number bare"));
+            let problem = self.problem(message, span).hint("quote a text, leave a number bare");
+            self.problems.push(problem.at(line, column));
         }
+    }
+
+    fn problem(&self, message: impl Into<String>, span: Span) -> Problem {
+        let (line, column) = at(span.start);
+        Problem::new(write_steps(&self.path), message).at(line, column)
     }
 
     /// Numbers are decimal, without leading zeros and underscores, and fit; everything else is the text that was written.
@@ -201,29 +221,25 @@ where
         let lower = text.to_ascii_lowercase();
         let unsigned = lower.trim_start_matches(['+', '-']);
         if matches!(unsigned, ".nan" | ".inf") {
-            self.problems.push(placed(format!("`{}` is not a finite number", excerpt(text)), span));
+            let problem = self.problem(format!("`{}` is not a finite number", excerpt(text)), span);
+            self.problems.push(problem);
             return Value::Null;
         }
         if !is_number(text) {
             return Value::String(text.to_owned());
         }
-        number(text).map_or_else(
-            || {
-                self.problems.push(placed(format!("the number `{}` does not fit", excerpt(text)), span));
-                Value::Null
-            },
-            Value::Number,
-        )
+        number(text).map_or_else(|| self.too_large(text, span), Value::Number)
+    }
+
+    fn too_large(&mut self, text: &str, span: Span) -> Value {
+        let problem = self.problem(format!("the number `{}` does not fit", excerpt(text)), span);
+        self.problems.push(problem);
+        Value::Null
     }
 }
 
 fn empty() -> Problem {
     Problem::new("", "the file is empty").hint("an experiment begins with version: 1")
-}
-
-fn placed(message: impl Into<String>, span: Span) -> Problem {
-    let (line, column) = at(span.start);
-    Problem::new("", message).at(line, column)
 }
 
 fn at(marker: Marker) -> (u64, u64) {

@@ -42,8 +42,11 @@ pub(super) fn explain(error: &serde_path_to_error::Error<serde_json::Error>, roo
     } else if let Some(expected) = expectation(&text) {
         let found = value_at(root, &steps).map_or_else(|| "something else".into(), describe);
         (Fault::Value, format!("expected {}, found {found}", plain(expected)), None)
-    } else {
+    } else if text.contains('`') {
         (Fault::Value, text, None)
+    } else {
+        let found = value_at(root, &steps).map_or_else(|| "something else".into(), describe);
+        (Fault::Value, format!("{text}, found {found}"), None)
     };
     let mut problem = Problem::new(write_steps(&steps), message);
     problem.hint = hint;

@@ -10,5 +10,5 @@ mod value;
 
 pub(crate) use self::explain::did_you_mean;
 #[cfg(feature = "yaml")]
-pub(crate) use self::place::{Place, Step};
+pub(crate) use self::place::{Place, Step, write_steps};
 pub use self::{factory::FaultFactory, value::SpecValue};

@@ -53,7 +53,7 @@ pub(super) fn parse_steps(path: &str) -> Vec<Step> {
 }
 
 /// Writes steps as `a.b[0].c`.
-pub(super) fn write_steps(steps: &[Step]) -> String {
+pub(crate) fn write_steps(steps: &[Step]) -> String {
     let mut path = String::new();
     for step in steps {
         match step {

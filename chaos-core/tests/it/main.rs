@@ -1,8 +1,12 @@
 //! The integration tests of chaos-core, in one binary.
 
+#[cfg(feature = "yaml")]
+mod bad_files;
 #[cfg(feature = "testkit")]
 mod broken;
 #[cfg(feature = "testkit")]
 mod conformance;
+#[cfg(feature = "yaml")]
+mod file;
 #[cfg(feature = "testkit")]
 mod scripted;
