@@ -5,20 +5,18 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use chaos_core::{
-    error::{InjectError, PlanError, Problem, RevertError},
-    id::FaultKind,
-    injector::{Capabilities, Effect, FaultCtx, Injector, Live, Prepared},
-    metrics::{MetricsSource, REQUEST_RATE, Sample},
-    scope::Target,
-};
-use serde_json::Value;
-
 use super::{
     KIND, Load, LoadMeter, LoadPlan, LoadSpec, LoadStats,
     table::{self, Key},
     undo::LoadUndo,
+};
+use async_trait::async_trait;
+use chaos_core::{
+    error::{InjectError, PlanError, RevertError},
+    id::FaultKind,
+    injector::{Capabilities, Effect, FaultCtx, Injector, Live, Prepared},
+    metrics::{MetricsSource, REQUEST_RATE, Sample},
+    scope::Target,
 };
 
 /// The least share of the asked requests that must have been sent for the load to count as injected.
@@ -56,18 +54,6 @@ impl LoadInjector {
     pub fn new(spec: LoadSpec) -> Result<Self, PlanError> {
         spec.validate()?;
         Ok(Self { spec, baseline: None, latest: Arc::default() })
-    }
-
-    /// Reads the `spec` of a fault of an experiment file; see [`LoadSpec`] for its fields.
-    ///
-    /// # Errors
-    /// [`PlanError`]: an unknown, missing or mistyped field with its path, or everything that is wrong with the values.
-    pub fn from_value(spec: &Value) -> Result<Self, PlanError> {
-        let spec = serde_path_to_error::deserialize(spec).map_err(|error| {
-            let path = if error.path().iter().len() == 0 { String::new() } else { error.path().to_string() };
-            PlanError::new(KIND, vec![Problem::new(path, error.into_inner().to_string())])
-        })?;
-        Self::new(spec)
     }
 
     /// Measures the baseline of a [`Profile::Multiple`](super::Profile::Multiple) that names none: the `request_rate`

@@ -18,6 +18,7 @@
 //! HTTP/1.1 without TLS only, and no redirects: a 3xx is a response like any other. Its timer needs Linux.
 
 mod engine;
+mod file;
 mod inject;
 mod profile;
 mod source;
@@ -28,6 +29,7 @@ mod target;
 mod undo;
 
 pub use engine::{Load, LoadEnd, LoadMeter, LoadReport, StartError};
+pub use file::{register, register_kinds, register_kinds_measuring};
 pub use inject::LoadInjector;
 pub use profile::{MAX_RATE, Profile};
 pub use spec::{LoadPlan, LoadSpec};

@@ -236,37 +236,6 @@ async fn a_baseline_that_cannot_be_measured_is_refused() {
     ");
 }
 
-#[test]
-fn specs_of_a_file_are_read_strictly() {
-    let error = |spec| LoadInjector::from_value(&spec).unwrap_err().to_string();
-    let errors = [
-        json!({"url": "http://h/", "profile": {"constant": {"rat": 5}}, "duration": "10s"}),
-        json!({"url": "http://h/", "profile": {"constant": {"rate": "fast"}}, "duration": "10s"}),
-        json!({"url": "http://h/", "profile": {"constant": {"rate": 5}}, "duration": 10}),
-        json!({"url": "http://h/", "profile": {"constant": {"rate": 5}}, "duration": "10s", "conections": 5}),
-        json!({"url": "http://u:secret@h/", "profile": {"ramp": {"from": 0, "to": 5, "over": "20s"}}, "duration": "10s"}),
-        json!([1]),
-    ]
-    .map(error);
-    insta::assert_snapshot!(errors.join("\n"), @r#"
-    load.http: 1 problem
-      profile.constant.rat: unknown field `rat`, expected `rate`
-    load.http: 1 problem
-      profile.constant.rate: invalid type: string "fast", expected f64
-    load.http: 1 problem
-      duration: invalid type: integer `10`, expected a duration with its unit, such as "200ms" or "1m30s"
-    load.http: 1 problem
-      conections: unknown field `conections`, expected one of `url`, `profile`, `duration`, `method`, `headers`, `body`, `timeout`, `connections`, `max_pending`, `window`
-    load.http: 2 problems
-      profile.ramp.over: the ramp of 20s is longer than the load of 10s (shorten the ramp, or lengthen `duration`)
-      url: the URL holds credentials: use a header instead
-    load.http: 1 problem
-      [0]: invalid type: integer `1`, expected a string
-    "#);
-    let good = json!({"url": "http://h/", "profile": {"multiple": {"times": 10}}, "duration": "10s"});
-    assert!(LoadInjector::from_value(&good).is_ok());
-}
-
 #[tokio::test]
 async fn a_running_load_is_a_source_of_metrics() {
     let server = TestServer::start().await;
