@@ -259,7 +259,8 @@ impl Criteria {
         Self { text: text.to_owned(), items: parse::parts(text).map(Criterion::parse).collect() }
     }
 
-    /// What can be lifted out of a sentence: its clauses (at commas, `and`, `with`, `or`) that are tolerances in full.
+    /// What can be lifted out of a sentence: its clauses (at commas, `and`, `with`) that are tolerances in full. An alternative (`or`)
+    /// is not lifted.
     #[must_use]
     pub fn lift(sentence: &str) -> Vec<Criterion> {
         parse::clauses(sentence).map(Criterion::parse).filter(|clause| clause.tolerance().is_some()).collect()

@@ -1,7 +1,7 @@
 //! From text to a value with places, by the events of the YAML parser: no anchors, no tags, no second document.
 
 use serde_json::{Map, Number, Value};
-use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle, Span};
 
 use crate::{
     error::Problem,
@@ -107,6 +107,9 @@ where
             Some(Err(error)) => {
                 let error = error.into();
                 let (line, column) = at(*error.marker());
+                if *error.kind() == ErrorKind::RecursionLimitExceeded {
+                    return Err(Problem::new("", too_deep()).at(line, column));
+                }
                 Err(Problem::new("", format!("not YAML: {}", excerpt(&error.kind().to_string())))
                     .at(line, column))
             }
@@ -121,7 +124,7 @@ where
         }
         if self.path.len() > MAX_DEPTH {
             self.path.truncate(1);
-            return Err(self.problem(format!("values are nested deeper than {MAX_DEPTH}"), span));
+            return Err(self.problem(too_deep(), span));
         }
         self.refuse_properties(&event, span);
         let place = Place { at: at(span.start), ..Place::default() };
@@ -236,6 +239,10 @@ where
         self.problems.push(problem);
         Value::Null
     }
+}
+
+fn too_deep() -> String {
+    format!("values are nested deeper than {MAX_DEPTH}")
 }
 
 fn empty() -> Problem {
