@@ -2,7 +2,9 @@
 
 use chaos_core::{
     error::{PlanError, Problem},
+    id::FaultKind,
     injector::Injector,
+    spec::FaultFactory,
     undo::ReverterRegistry,
 };
 use serde_json::{Map, Value};
@@ -44,6 +46,16 @@ macro_rules! kinds {
             $(registry.register(ToxicReverter::<$spec>::new());)*
         }
     };
+}
+
+/// Lets a factory build all proxy faults.
+pub fn register_kinds(factory: &mut FaultFactory) {
+    for kind in KINDS {
+        factory.register(FaultKind::from_static(kind), |spec| match fault(kind, spec.value()) {
+            Some(built) => built.map_err(|error| spec.locate(error)),
+            None => Err(PlanError::new(*kind, vec![Problem::new("kind", "is not a proxy fault")])),
+        });
+    }
 }
 
 kinds![Latency, Bandwidth, SlowClose, Timeout, ResetPeer, LimitData, Slicer, Down, PacketLoss];

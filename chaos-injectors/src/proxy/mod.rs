@@ -44,7 +44,7 @@ pub use self::{
         Counters, DelayHistogram, DelaySummary, Proxy, ProxyBuilder, ProxyError, ProxyHandle, Stream, Toxic,
         ToxicError, ToxicKind, ToxicReport,
     },
-    file::{KINDS, fault, register},
+    file::{KINDS, fault, register, register_kinds},
     inject::ToxicFault,
     spec::{
         Bandwidth, Down, Latency, LimitData, PacketLoss, ResetPeer, Slicer, SlowClose, Timeout, ToxicSpec,

@@ -26,7 +26,7 @@ const SCRATCH: usize = 64 << 10;
 /// From this on a read is one of many.
 const BULK: usize = 32 << 10;
 /// Bytes in and out after which a connection lets others have their turn.
-const TURN: usize = 1 << 20;
+const TURN: usize = 512 << 10;
 /// The most that one call moves.
 const STRIDE: usize = TURN / 2;
 /// Bookkeeping that a queued chunk costs beside its bytes.
