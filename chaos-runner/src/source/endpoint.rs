@@ -270,11 +270,11 @@ mod tests {
 
     #[test]
     fn debug_shows_no_secret() {
-        let endpoint = Endpoint::new("http://user:secret@127.0.0.1/a?token=secret#secret")
-            .bearer_token_env("CARGO_PKG_NAME");
+        let endpoint =
+            Endpoint::new("http://user:secret@127.0.0.1/a?token=secret#secret").bearer_token_env("PATH");
         let shown = format!("{endpoint:?} {:?}", Endpoint::new("http://user:secret@h h/"));
-        assert!(!shown.contains("secret") && !shown.contains("chaos-runner"), "{shown}");
-        assert!(shown.contains("CARGO_PKG_NAME"), "{shown}");
+        assert!(!shown.contains("secret") && !shown.contains(&std::env::var("PATH").unwrap()), "{shown}");
+        assert!(shown.contains("PATH"), "{shown}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use chaos_runner::source::{
 use chrono::DateTime;
 use tokio::{io::AsyncWriteExt, sync::Barrier};
 
-use crate::source_server::{BOUND, Reply, Server, closed_port, redirect, reply, trickle};
+use crate::source_server::{BOUND, ClosedPort, Reply, Server, redirect, reply, trickle};
 
 const NOW: i64 = 1_700_000_000;
 
@@ -226,7 +226,7 @@ async fn a_redirect_to_another_host_is_refused_and_gets_no_token() {
     .await;
     let to = format!("{}/api/v1/query", other.url());
     let server = Server::start(move |_| std::future::ready(redirect(307, &to))).await;
-    let endpoint = Endpoint::new(server.url()).bearer_token_env("CARGO_PKG_NAME");
+    let endpoint = Endpoint::new(server.url()).bearer_token_env("PATH");
     let source = source(endpoint).query("m", "up").build().unwrap();
     let error = cause(source.sample().await.unwrap_err());
     assert!(matches!(&error, RequestError::Redirect { to } if to.starts_with(&other.url())), "{error:?}");
@@ -279,12 +279,10 @@ async fn a_slow_body_times_out() {
 
 #[tokio::test]
 async fn a_closed_port_is_told() {
-    let address = closed_port().await;
-    let error = ask(&format!("http://{address}"), PATIENT).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("cannot read the metrics of prometheus at http://{address}/api/v1/query")
-    );
+    let port = ClosedPort::new();
+    let error = ask(&port.url(), PATIENT).await.unwrap_err();
+    let expected = format!("cannot read the metrics of prometheus at {}/api/v1/query", port.url());
+    assert_eq!(error.to_string(), expected);
     assert!(error.source().is_some());
     assert!(matches!(cause(error), RequestError::Connect(_)));
 }
@@ -387,7 +385,7 @@ async fn a_bad_query_leaves_the_others_alone() {
     })
     .await;
     let source = source(server.url())
-        .timeout(Duration::from_secs(3))
+        .timeout(Duration::from_secs(5))
         .query("good", "good")
         .query("hang", "hang")
         .query("large", "large")

@@ -12,7 +12,7 @@ use std::{
 use chaos_core::metrics::{Metrics, MetricsSource, Sample, UnknownReason};
 use chaos_runner::source::http_probe::{HttpProbe, HttpProbeBuilder};
 
-use crate::source_server::{BOUND, Reply, Server, closed_port, eventually, redirect, reply};
+use crate::source_server::{BOUND, ClosedPort, Reply, Server, eventually, redirect, reply};
 
 const ALL: [&str; 4] = ["error_rate", "latency_p50", "latency_p99", "request_rate"];
 const EMPTY: Sample = Sample::Unknown(UnknownReason::Empty);
@@ -103,8 +103,8 @@ async fn every_second_failure_is_half() {
 
 #[tokio::test]
 async fn a_closed_port_is_an_error_rate_and_no_latency() {
-    let address = closed_port().await;
-    let probe = probe(&format!("http://{address}")).start().unwrap();
+    let port = ClosedPort::new();
+    let probe = probe(&port.url()).start().unwrap();
     let metrics = until(&probe, "a request failed", reads("error_rate", 1.0)).await;
     assert_eq!((metrics.sample("latency_p50"), metrics.sample("latency_p99")), (EMPTY, EMPTY));
 }
@@ -128,12 +128,14 @@ async fn a_large_page_is_read_to_its_end() {
 #[tokio::test]
 async fn a_token_is_sent() {
     let server = Server::start(|asked| {
-        let known = asked.headers.get("authorization").is_some_and(|value| value == "Bearer chaos-runner");
+        let known = asked
+            .headers
+            .get("authorization")
+            .is_some_and(|value| *value == format!("Bearer {}", std::env::var("PATH").unwrap()));
         std::future::ready(reply(if known { 200 } else { 401 }, ""))
     })
     .await;
-    let endpoint =
-        chaos_runner::source::endpoint::Endpoint::new(server.url()).bearer_token_env("CARGO_PKG_NAME");
+    let endpoint = chaos_runner::source::endpoint::Endpoint::new(server.url()).bearer_token_env("PATH");
     let probe = HttpProbe::builder(endpoint).rate(100.0).timeout(Duration::from_secs(10)).start().unwrap();
     until(&probe, "the token is known", reads("error_rate", 0.0)).await;
 }

@@ -22,12 +22,12 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::{JoinHandle, JoinSet},
 };
 
 /// Far more than anything here takes, also on a loaded machine.
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -147,9 +147,20 @@ impl Drop for Server {
     }
 }
 
-/// An address of loopback where nothing listens.
-pub(crate) async fn closed_port() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap()
+/// A port of loopback where nothing listens, and that nobody else gets while this is held.
+#[derive(Debug)]
+pub(crate) struct ClosedPort(TcpSocket);
+
+impl ClosedPort {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        Self(socket)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
+    }
 }
 
 pub(crate) fn reply(status: u16, body: impl Into<Bytes>) -> Reply {

@@ -107,48 +107,27 @@ impl HttpProbeBuilder {
     fn problems(&self) -> Vec<Problem> {
         let (rate, window, timeout) = (self.rate, self.window, self.timeout);
         let per = |span: Duration| rate * span.as_secs_f64();
+        let mut problems = Vec::new();
+        let mut refuse = |wrong: bool, path: &str, message: String, hint: &str| {
+            if wrong {
+                problems.push(Problem::new(path, message).hint(hint));
+            }
+        };
         let bad_rate = !(MIN_RATE..=MAX_RATE).contains(&rate);
-        let checks = [
-            (bad_rate, "rate", format!("{rate}"), "from 1/60 to 1000 requests a second"),
-            (
-                window.is_zero() || window > MAX_WINDOW,
-                "window",
-                format!("{window:?}"),
-                "more than 0, at most 10 minutes",
-            ),
-            (
-                timeout.is_zero() || timeout > MAX_TIMEOUT,
-                "timeout",
-                format!("{timeout:?}"),
-                "more than 0, at most 60 s",
-            ),
-            (
-                per(timeout) > MAX_IN_FLIGHT,
-                "timeout",
-                format!("up to {:.0} requests under way", per(timeout)),
-                "rate times timeout is at most 1000",
-            ),
-            (
-                per(window) > MAX_IN_WINDOW,
-                "window",
-                format!("{:.0} requests", per(window)),
-                "rate times window is at most 100000",
-            ),
-            (
-                self.expected.is_empty(),
-                "expect_status",
-                format!("{:?} is empty", self.expected),
-                "such as 200..=399",
-            ),
-            (
-                self.min_requests as f64 > per(window),
-                "min_requests",
-                self.min_requests.to_string(),
-                "the window never holds that many",
-            ),
-        ];
-        let wrong = checks.into_iter().filter(|(wrong, ..)| *wrong);
-        wrong.map(|(_, path, message, hint)| Problem::new(path, message).hint(hint)).collect()
+        refuse(bad_rate, "rate", rate.to_string(), "from 1/60 to 1000 requests a second");
+        let bad_window = window.is_zero() || window > MAX_WINDOW;
+        refuse(bad_window, "window", format!("{window:?}"), "more than 0, at most 10 minutes");
+        let bad_timeout = timeout.is_zero() || timeout > MAX_TIMEOUT;
+        refuse(bad_timeout, "timeout", format!("{timeout:?}"), "more than 0, at most 60 s");
+        let in_flight = format!("up to {:.0} requests under way", per(timeout));
+        refuse(per(timeout) > MAX_IN_FLIGHT, "timeout", in_flight, "rate times timeout is at most 1000");
+        let held = format!("{:.0} requests", per(window));
+        refuse(per(window) > MAX_IN_WINDOW, "window", held, "rate times window is at most 100000");
+        let statuses = format!("{:?} is empty", self.expected);
+        refuse(self.expected.is_empty(), "expect_status", statuses, "such as 200..=399");
+        let too_many = self.min_requests as f64 > per(window);
+        refuse(too_many, "min_requests", self.min_requests.to_string(), "the window never holds that many");
+        problems
     }
 }
 
