@@ -1,1 +1,9 @@
-//! Runnable examples.
+//! What the examples share: real services on loopback.
+
+mod replicas;
+mod service;
+
+pub use self::{
+    replicas::{Replicas, Traffic},
+    service::Service,
+};
