@@ -26,7 +26,9 @@ impl RunId {
     /// An id that sorts by its start: `20260117t143000-9f86d081`.
     #[must_use]
     pub fn from_parts(at: DateTime<Utc>, entropy: u32) -> Self {
-        Self(format!("{}-{entropy:08x}", at.format("%Y%m%dt%H%M%S")))
+        let mut stamp = at.format("%Y%m%dt%H%M%S").to_string();
+        stamp.retain(|c| c.is_ascii_alphanumeric());
+        Self(format!("{stamp}-{entropy:08x}"))
     }
 
     /// An id that begins with `at` and ends in 32 random bits.
@@ -50,7 +52,7 @@ impl FaultId {
     /// The id of the fault at `index` (from 0) that was not named: `fault-1`.
     #[must_use]
     pub fn numbered(index: usize) -> Self {
-        Self(format!("fault-{}", index + 1))
+        Self(format!("fault-{}", index.saturating_add(1)))
     }
 
     /// The text.
@@ -145,3 +147,66 @@ impl fmt::Display for FaultKind {
 }
 
 text_serde!(FaultKind, "fault kind");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_run_id_sorts_by_its_start_and_is_an_id() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+        let id = RunId::from_parts(at("2026-01-17T14:30:00Z"), 0x9f86_d081);
+        assert_eq!(id.as_str(), "20260117t143000-9f86d081");
+        assert!(id < RunId::from_parts(at("2026-01-17T14:30:01Z"), 0));
+        assert_ne!(RunId::generate(at("2026-01-17T14:30:00Z")), RunId::generate(at("2026-01-17T14:30:00Z")));
+        for instant in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+            assert!(RunId::from_parts(instant, u32::MAX).as_str().parse::<RunId>().is_ok());
+        }
+    }
+
+    #[test]
+    fn row_47_hostile_ids_are_refused() {
+        for text in ["", "../../x", "-a", "A", "a b", "a/b", "a\0", "é", "a\n", &"a".repeat(41), "a_b", "a.b"]
+        {
+            assert!(text.parse::<RunId>().is_err() && text.parse::<FaultId>().is_err(), "{text:?}");
+        }
+        insta::assert_snapshot!("../../x".parse::<RunId>().unwrap_err(), @"invalid run id `../../x`: 1 to 40 of a-z, 0-9 and -, beginning with a letter or a digit");
+        for text in [
+            "proxy",
+            ".latency",
+            "proxy.",
+            "proxy..latency",
+            "Proxy.latency",
+            "a b.c",
+            "",
+            &format!("a.{}", "b".repeat(63)),
+        ] {
+            assert!(text.parse::<FaultKind>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_unnamed_fault_is_numbered_from_one() {
+        assert_eq!(FaultId::numbered(0).as_str(), "fault-1");
+        assert!(FaultId::numbered(usize::MAX).as_str().parse::<FaultId>().is_ok());
+        assert_eq!(FaultKind::from_static("proxy.latency"), "proxy.latency".parse().unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_read_as_they_are_written(run in "[a-z0-9][a-z0-9-]{0,39}", kind in "[a-z0-9_]{1,20}(\\.[a-z0-9_]{1,20}){1,2}") {
+            let (run, kind): (RunId, FaultKind) = (run.parse().unwrap(), kind.parse().unwrap());
+            let json = serde_json::to_string(&(&run, &kind)).unwrap();
+            prop_assert_eq!(serde_json::from_str::<(RunId, FaultKind)>(&json).unwrap(), (run, kind));
+        }
+
+        #[test]
+        fn any_text_is_an_id_or_an_error(text in any::<String>()) {
+            if let Ok(id) = text.parse::<RunId>() {
+                prop_assert!(!id.as_str().contains(['/', '.', '\0']) && id.as_str() == text);
+            }
+        }
+    }
+}

@@ -141,6 +141,10 @@ impl Metrics {
 
     /// Sorted by name; a vector, since a run keeps many small sets.
     fn put(&mut self, name: Cow<'static, str>, sample: Sample) {
+        let sample = match sample {
+            Sample::Value(value) => Sample::of(value),
+            unknown => unknown,
+        };
         match self.position(&name) {
             Ok(index) => self.0[index].1 = sample,
             Err(index) => self.0.insert(index, (name, sample)),

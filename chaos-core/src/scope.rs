@@ -23,11 +23,11 @@ pub struct Target {
 pub struct InvalidTarget(String);
 
 impl Target {
-    /// A target of a class. Control characters are escaped, so that a target is always one line.
+    /// A target of a class. Control characters become `?`, a colon in the class `-`, and nothing at all `unnamed`, so that a
+    /// target is always one line and reads back as it was written.
     #[must_use]
     pub fn new(class: &str, name: &str) -> Self {
-        let clean = |text: &str| text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-        Self { class: class.replace(':', "-"), name: clean(name) }
+        Self { class: one_line(&class.replace(':', "-")), name: one_line(name) }
     }
 
     /// The class, such as `tcp-proxy`.
@@ -41,6 +41,13 @@ impl Target {
     pub fn name(&self) -> &str {
         &self.name
     }
+}
+
+fn one_line(text: &str) -> String {
+    if text.is_empty() {
+        return "unnamed".into();
+    }
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 impl FromStr for Target {
@@ -145,7 +152,7 @@ impl BlastRadius {
         }
         if let (Some(share), Some(population)) = (self.max_share, scope.population) {
             let planned = scope.targets.len();
-            if planned as f64 > share.fraction() * population as f64 {
+            if planned as f64 * 100.0 > share.get() * population as f64 {
                 problems.push(exceeded(format!(
                     "{planned} of {population} targets are planned, at most {share} are allowed"
                 )));

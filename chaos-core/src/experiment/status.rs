@@ -69,3 +69,31 @@ impl fmt::Display for ExperimentStatus {
         f.pad(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ExperimentStatus::*, *};
+
+    #[test]
+    fn of_all_pairs_six_are_legal() {
+        let legal = [
+            (Planned, Running),
+            (Planned, Failed),
+            (Planned, Aborted),
+            (Running, Success),
+            (Running, Failed),
+            (Running, Aborted),
+        ];
+        for from in ExperimentStatus::ALL {
+            for to in ExperimentStatus::ALL {
+                let expected =
+                    if legal.contains(&(from, to)) { Ok(to) } else { Err(IllegalTransition { from, to }) };
+                assert_eq!(from.to(to), expected);
+            }
+            assert_eq!(from.is_final(), ExperimentStatus::ALL.iter().all(|to| from.to(*to).is_err()));
+            assert_eq!(serde_json::to_value(from).unwrap(), from.as_str());
+        }
+        let error = Success.to(Running).unwrap_err();
+        assert_eq!(error.to_string(), "an experiment does not go from success to running");
+    }
+}

@@ -101,3 +101,61 @@ impl Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn verdict() -> impl Strategy<Value = Verdict> {
+        let reasons = || {
+            prop::collection::vec("[a-c]", 1..3)
+                .prop_map(|rules| rules.into_iter().map(|rule| Reason::new(rule, "")).collect::<Vec<_>>())
+        };
+        prop_oneof![
+            Just(Verdict::Allow),
+            reasons().prop_map(Verdict::Unknown),
+            reasons().prop_map(Verdict::Stop)
+        ]
+    }
+
+    /// 0 is allowed, 2 is stopped.
+    fn rank(verdict: &Verdict) -> u8 {
+        match verdict {
+            Verdict::Allow => 0,
+            Verdict::Unknown(_) => 1,
+            Verdict::Stop(_) => 2,
+        }
+    }
+
+    /// A verdict with its reasons in an order of their own.
+    fn sorted(verdict: Verdict) -> (u8, Vec<String>) {
+        let mut reasons: Vec<String> = verdict.reasons().iter().map(ToString::to_string).collect();
+        reasons.sort();
+        (rank(&verdict), reasons)
+    }
+
+    proptest! {
+        #[test]
+        fn and_is_the_worse_and_or_the_better(a in verdict(), b in verdict()) {
+            prop_assert_eq!(rank(&a.clone().and(b.clone())), rank(&a).max(rank(&b)));
+            prop_assert_eq!(rank(&a.clone().or(b.clone())), rank(&a).min(rank(&b)));
+        }
+
+        #[test]
+        fn both_are_associative_and_commutative(a in verdict(), b in verdict(), c in verdict()) {
+            prop_assert_eq!(a.clone().and(b.clone()).and(c.clone()), a.clone().and(b.clone().and(c.clone())));
+            prop_assert_eq!(a.clone().or(b.clone()).or(c.clone()), a.clone().or(b.clone().or(c)));
+            prop_assert_eq!(sorted(a.clone().and(b.clone())), sorted(b.clone().and(a.clone())));
+            prop_assert_eq!(sorted(a.clone().or(b.clone())), sorted(b.or(a)));
+        }
+
+        #[test]
+        fn allow_changes_no_and_and_ends_every_or(a in verdict()) {
+            prop_assert_eq!(a.clone().and(Verdict::Allow), a.clone());
+            prop_assert_eq!(a.clone().or(Verdict::Allow), Verdict::Allow);
+            prop_assert_eq!(a.allows(), a.reasons().is_empty());
+        }
+    }
+}

@@ -257,3 +257,119 @@ impl Default for OperatingWindow {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+    }
+
+    fn time(text: &str) -> NaiveTime {
+        text.parse::<TimeOfDay>().unwrap().0
+    }
+
+    fn span(zone: &str, from: &str, to: &str) -> Span {
+        Span::daily(zone.parse().unwrap(), time(from), time(to)).unwrap()
+    }
+
+    fn on(day: &str, clock: &str) -> DateTime<Utc> {
+        at(&format!("{day}T{clock}Z"))
+    }
+
+    #[test]
+    fn the_default_refuses_what_the_seed_refuses() {
+        let window = OperatingWindow::default();
+        let allowed = |clock: &str| window.refusal(on("2026-01-14", clock)).is_none();
+        for clock in ["09:00:00", "12:00:00", "17:00:00", "17:59:59", "17:59:59.999999999"] {
+            assert!(!allowed(clock), "{clock}");
+        }
+        for clock in ["18:00:00", "23:59:59", "00:00:00", "08:59:59.999"] {
+            assert!(allowed(clock), "{clock}");
+        }
+        insta::assert_snapshot!(window.refusal(on("2026-01-14", "10:00:00")).unwrap(), @"2026-01-14 10:00:00 UTC is within 09:00-18:00 UTC");
+    }
+
+    #[test]
+    fn a_span_may_pass_midnight_and_belongs_to_the_day_on_which_it_begins() {
+        let night = span("UTC", "22:00", "06:00").on([Weekday::Fri]);
+        assert!(night.contains(on("2026-01-16", "22:00:00")), "friday night");
+        assert!(night.contains(on("2026-01-17", "05:59:59")), "saturday morning");
+        assert!(!night.contains(on("2026-01-17", "06:00:00")));
+        assert!(!night.contains(on("2026-01-16", "05:00:00")), "thursday's night");
+        assert!(!night.contains(on("2026-01-17", "23:00:00")), "saturday night");
+    }
+
+    #[test]
+    fn weekdays_and_holidays_bound_a_span() {
+        let workday = span("UTC", "09:00", "18:00")
+            .on([Weekday::Mon, Weekday::Tue])
+            .except([NaiveDate::from_ymd_opt(2026, 1, 13).unwrap()]);
+        assert!(workday.contains(on("2026-01-12", "09:00:00")));
+        assert!(!workday.contains(on("2026-01-13", "09:00:00")), "a holiday");
+        assert!(!workday.contains(on("2026-01-14", "09:00:00")), "a wednesday");
+        let only = OperatingWindow::only_during(workday);
+        insta::assert_snapshot!(only.refusal(on("2026-01-14", "10:00:00")).unwrap(), @"2026-01-14 10:00:00 UTC is outside 09:00-18:00 UTC Mon Tue not 2026-01-13");
+        assert!(only.refusal(on("2026-01-12", "10:00:00")).is_none());
+        assert!(OperatingWindow::always().refusal(DateTime::<Utc>::MIN_UTC).is_none());
+    }
+
+    #[test]
+    fn a_zone_is_a_fixed_distance_or_utc() {
+        let span = span("+02:00", "09:00", "10:00");
+        assert!(span.contains(on("2026-01-14", "07:30:00")) && !span.contains(on("2026-01-14", "09:30:00")));
+        for text in ["UTC", "+02:00", "-05:30"] {
+            assert_eq!(text.parse::<Zone>().unwrap().to_string(), text);
+        }
+        insta::assert_snapshot!("Mars/Olympus".parse::<Zone>().unwrap_err(), @"unknown zone `Mars/Olympus`: write UTC, an offset such as +02:00, or an IANA name with the feature timezones");
+    }
+
+    #[cfg(feature = "timezones")]
+    #[test]
+    fn a_named_zone_changes_its_clock() {
+        let span = span("Europe/Berlin", "02:00", "03:00");
+        assert!(span.contains(on("2026-03-28", "01:30:00")), "the day before, +01:00");
+        assert!(!span.contains(on("2026-03-29", "00:59:59")));
+        assert!(!span.contains(on("2026-03-29", "01:00:00")), "02:00 to 03:00 does not exist on that day");
+        assert!(span.contains(on("2026-10-25", "00:30:00")), "the first 02:30, +02:00");
+        assert!(span.contains(on("2026-10-25", "01:30:00")), "the second 02:30, +01:00");
+        assert!(!span.contains(on("2026-10-25", "02:00:00")));
+        assert_eq!("Europe/Berlin".parse::<Zone>().unwrap().to_string(), "Europe/Berlin");
+    }
+
+    #[test]
+    fn an_empty_span_and_a_wrong_time_are_errors() {
+        assert!(Span::daily(Zone::Utc, time("09:00"), time("09:00")).is_err());
+        for text in ["9am", "24:00", "09", "", "09:00 UTC", "-1:00", "09:60"] {
+            assert!(text.parse::<TimeOfDay>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_window_reads_back_as_it_was_written() {
+        let night = span("+02:00", "22:00", "06:00:30").on([Weekday::Sat]).except([NaiveDate::MAX]);
+        for window in
+            [OperatingWindow::Always, OperatingWindow::default(), OperatingWindow::only_during(night)]
+        {
+            let json = serde_json::to_string(&window).unwrap();
+            assert_eq!(serde_json::from_str::<OperatingWindow>(&json).unwrap(), window, "{json}");
+        }
+        let unknown = r#"{"only_during":{"zone":"UTC","from":"09:00","to":"10:00","weekday":["Mon"]}}"#;
+        assert!(serde_json::from_str::<OperatingWindow>(unknown).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn two_spans_with_the_same_ends_share_the_day(from in 0..1440_u32, to in 0..1440_u32, now in 0..4_000_000_000_i64) {
+            prop_assume!(from != to);
+            let time = |minute: u32| NaiveTime::from_num_seconds_from_midnight_opt(minute * 60, 0).unwrap();
+            let now = DateTime::from_timestamp(now, 0).unwrap();
+            let inside = Span::daily(Zone::Utc, time(from), time(to)).unwrap();
+            let outside = Span::daily(Zone::Utc, time(to), time(from)).unwrap();
+            prop_assert_ne!(inside.contains(now), outside.contains(now));
+        }
+    }
+}

@@ -1,4 +1,6 @@
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -79,7 +81,7 @@ impl UndoRecord {
             kind,
             payload_version,
             created_at: ctx.now,
-            expires_at: ctx.now + ctx.max_duration,
+            expires_at: after(ctx.now, ctx.max_duration),
             holder,
             guarantee,
             targets: prepared.scope().targets.clone(),
@@ -103,4 +105,10 @@ impl UndoRecord {
         }
         P::deserialize(&self.payload).map_err(|error| refused(error.to_string()))
     }
+}
+
+/// An instant later, or the last one that there is.
+fn after(now: DateTime<Utc>, duration: Duration) -> DateTime<Utc> {
+    let later = TimeDelta::from_std(duration).ok().and_then(|delta| now.checked_add_signed(delta));
+    later.unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

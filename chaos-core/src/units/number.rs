@@ -41,7 +41,7 @@ impl Quantity {
         let tail = tail.trim_start();
         let unit_end = tail.find(|c: char| c.is_ascii_digit() || c.is_whitespace()).unwrap_or(tail.len());
         let (unit, rest) = tail.split_at(unit_end);
-        if number.is_empty() || number == "." {
+        if !number.bytes().any(|byte| byte.is_ascii_digit()) || number.matches('.').count() > 1 {
             return Err(self.malformed(whole));
         }
         if exponent(unit) {
@@ -84,9 +84,6 @@ fn exponent(unit: &str) -> bool {
 /// `digits[.digits] * scale` when that is a whole number.
 fn decimal(number: &str, scale: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if fraction.contains('.') {
-        return None;
-    }
     let digits = format!("{whole}{}", fraction.trim_end_matches('0'));
     let places = u32::try_from(fraction.trim_end_matches('0').len()).ok()?;
     let product = digits.parse::<u128>().ok()?.checked_mul(scale)?;
