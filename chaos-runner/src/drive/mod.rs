@@ -7,6 +7,8 @@ mod judge;
 mod observe;
 mod preflight;
 mod sample;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::{
