@@ -39,6 +39,36 @@ impl Conclusion {
         }
     }
 
+    /// The conclusion in a word or two, without its reason.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::NotHeld(_) => "not held",
+            Self::NotEvaluated(_) => "not evaluated",
+            Self::NotInjected(_) => "not injected",
+            Self::Refused(_) => "refused",
+            Self::Aborted(_) => "aborted",
+            Self::Failed(_) => "failed",
+            Self::LeftBehind => "left behind",
+        }
+    }
+
+    /// The reason, or what the conclusion means where it has none.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        match self {
+            Self::Success => "Everything that was asked was evaluated and held.".into(),
+            Self::LeftBehind => "A fault could not be undone and may still be on.".into(),
+            Self::Aborted(reason) => reason.to_string(),
+            Self::NotHeld(why)
+            | Self::NotEvaluated(why)
+            | Self::NotInjected(why)
+            | Self::Refused(why)
+            | Self::Failed(why) => why.clone(),
+        }
+    }
+
     /// 0 success; 1 a criterion did not hold or something broke; 3 aborted or refused; 4 something is left behind; 5 not evaluated or not
     /// injected; 130 and 143 after SIGINT and SIGTERM. (2 is for bad input, which yields no report.)
     #[must_use]
@@ -58,14 +88,9 @@ impl Conclusion {
 impl fmt::Display for Conclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Success => f.write_str("success"),
-            Self::NotHeld(what) => write!(f, "not held: {what}"),
-            Self::NotEvaluated(what) => write!(f, "not evaluated: {what}"),
-            Self::NotInjected(what) => write!(f, "not injected: {what}"),
-            Self::Refused(why) => write!(f, "refused: {why}"),
-            Self::Aborted(reason) => write!(f, "aborted: {reason}"),
-            Self::Failed(what) => write!(f, "failed: {what}"),
+            Self::Success => f.write_str(self.word()),
             Self::LeftBehind => f.write_str("a fault is left behind"),
+            _ => write!(f, "{}: {}", self.word(), self.explanation()),
         }
     }
 }
