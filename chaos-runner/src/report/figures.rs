@@ -22,7 +22,15 @@ pub(super) enum Unit {
 
 impl Unit {
     fn of(metric: &str, bounds: &[Bound]) -> Self {
-        let written = bounds.first().map(|bound| bound.tolerance.unit());
+        Self::written_as(metric, bounds.first().map(|bound| bound.tolerance.unit()))
+    }
+
+    /// The unit of the metric of a tolerance.
+    pub(super) fn of_tolerance(tolerance: &Tolerance) -> Self {
+        Self::written_as(tolerance.metric(), Some(tolerance.unit()))
+    }
+
+    fn written_as(metric: &str, written: Option<BoundUnit>) -> Self {
         match written {
             _ if metric == ERROR_RATE => Self::Percent,
             _ if metric.starts_with("latency_") => Self::Millis,
@@ -62,6 +70,7 @@ pub(super) struct Bound {
     pub(super) asked_by: Vec<&'static str>,
 }
 
+#[cfg(feature = "report")]
 impl Bound {
     /// Whether a value lies outside.
     pub(super) fn is_missed_by(&self, value: f64) -> bool {
@@ -132,10 +141,12 @@ impl Series<'_> {
         self.values(Phase::Verification).next_back()
     }
 
+    #[cfg(feature = "report")]
     pub(super) fn unknown_count(&self) -> usize {
         self.points.iter().filter(|point| point.value().is_none()).count()
     }
 
+    #[cfg(feature = "report")]
     pub(super) fn missed_by(&self, value: f64) -> Option<&Bound> {
         self.bounds.iter().find(|bound| bound.is_missed_by(value))
     }
@@ -207,18 +218,23 @@ impl RunReport {
     }
 
     fn bounds(&self, metric: &str) -> Vec<Bound> {
+        let mut bounds = self.all_bounds();
+        bounds.retain(|bound| bound.tolerance.metric() == metric);
+        bounds
+    }
+
+    /// Every bound that is asked for, each once, whoever asks.
+    pub(super) fn all_bounds(&self) -> Vec<Bound> {
         let hypothesis = &self.experiment.hypothesis;
         let asked = [
             ("criterion", self.experiment.success_criteria.items()),
             ("hypothesis", &hypothesis.lifted),
             ("steady state", &hypothesis.steady_state.0),
         ];
-        let mut bounds: Vec<Bound> = Vec::new();
+        let mut bounds = Vec::new();
         for (asked_by, criteria) in asked {
             let tolerances = criteria.iter().filter_map(|criterion| criterion.tolerance());
-            for tolerance in tolerances.filter(|tolerance| tolerance.metric() == metric) {
-                add(&mut bounds, tolerance, asked_by);
-            }
+            tolerances.for_each(|tolerance| add(&mut bounds, tolerance, asked_by));
         }
         bounds
     }

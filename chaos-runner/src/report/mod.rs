@@ -5,7 +5,15 @@
 
 mod conclusion;
 mod figures;
+#[cfg(feature = "report")]
+mod html;
 mod json;
+#[cfg(feature = "report")]
+mod svg;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod text;
 mod words;
 

@@ -12,7 +12,8 @@ use chaos_core::{
 
 use super::{
     CriterionResult, FaultReport, RunReport, UndoReport,
-    words::{clean, duration, number, offset, one_line, time_of_day},
+    figures::Unit,
+    words::{clean, duration, offset, one_line, optional, time_of_day},
 };
 
 /// Plain text in blocks, aligned, without colours; what comes from outside cannot steer the terminal.
@@ -79,7 +80,7 @@ impl RunReport {
             return Ok(());
         }
         let seen = |wanted, text: String| if wanted { text } else { "–".into() };
-        let head = ["metrics", "before", "worst", "last", "after"].map(String::from).to_vec();
+        let head = ["metrics", "before", "fault: worst", "fault: last", "after"].map(String::from).to_vec();
         let rows = series.iter().map(|series| {
             let on = series.was_seen(Phase::Observation);
             let after = series.was_seen(Phase::Verification);
@@ -104,8 +105,8 @@ impl RunReport {
         writeln!(f, "\nsteady state")?;
         for (when, judgement) in judged {
             match judgement {
-                Some(judgement) => writeln!(f, "  {when}  {}{}", judged_as(judgement), self.recovery(when))?,
-                None => writeln!(f, "  {when}  not looked for")?,
+                Some(judgement) => writeln!(f, "  {when:<8}{}{}", judged_as(judgement), self.recovery(when))?,
+                None => writeln!(f, "  {when:<8}not looked for")?,
             }
         }
         Ok(())
@@ -170,7 +171,7 @@ impl CriterionResult {
     pub(super) fn finding(&self) -> String {
         match (&self.outcome, self.criterion.tolerance()) {
             (Outcome::Met { observed } | Outcome::NotMet { observed }, Some(tolerance)) => {
-                format!("worst {}", tolerance.format_value(*observed))
+                format!("worst {}", Unit::of_tolerance(tolerance).show(*observed))
             }
             (Outcome::Met { .. }, None) => "a probe says yes".into(),
             (Outcome::NotMet { .. }, None) => "a probe says no".into(),
@@ -201,14 +202,12 @@ fn effect_lines(f: &mut fmt::Formatter<'_>, effect: &Effect) -> fmt::Result {
     if effect.figures.is_empty() {
         return Ok(());
     }
-    let value = |value: Option<f64>| value.map_or_else(|| "–".into(), number);
-    let head = ["    effect", "asked", "observed", ""].map(String::from).to_vec();
+    let head = ["    effect", "asked", "observed"].map(String::from).to_vec();
     let rows = effect.figures.iter().map(|figure| {
         vec![
             format!("      {}", one_line(&figure.name)),
-            value(figure.asked),
-            value(figure.observed),
-            one_line(&figure.unit),
+            optional(figure.asked, &figure.unit),
+            optional(figure.observed, &figure.unit),
         ]
     });
     table(f, std::iter::once(head).chain(rows).collect())
@@ -217,7 +216,7 @@ fn effect_lines(f: &mut fmt::Formatter<'_>, effect: &Effect) -> fmt::Result {
 fn undo_lines(f: &mut fmt::Formatter<'_>, undo: &UndoReport) -> fmt::Result {
     let tries = if undo.tries == 1 { "1 try".into() } else { format!("{} tries", undo.tries) };
     let how = one_line(&undo.how.to_string());
-    writeln!(f, "    undo       {how} after {}, {tries}", duration(undo.took))
+    writeln!(f, "    undo       {how} ({}, {tries})", duration(undo.took))
 }
 
 /// A judgement on one line.

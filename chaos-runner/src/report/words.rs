@@ -49,6 +49,11 @@ pub(super) fn with_unit(value: f64, unit: &str) -> String {
     format!("{}{gap}{unit}", number(value))
 }
 
+/// A value with its unit; where there is none, a dash.
+pub(super) fn optional(value: Option<f64>, unit: &str) -> String {
+    value.map_or_else(|| "–".into(), |value| with_unit(value, &one_line(unit)))
+}
+
 /// A length of time in the unit in which it reads best.
 pub(super) fn duration(time: Duration) -> String {
     let secs = time.as_secs_f64();
