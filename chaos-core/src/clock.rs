@@ -61,3 +61,20 @@ impl<T: Clock + ?Sized> Clock for std::sync::Arc<T> {
 
 #[expect(dead_code, reason = "pins that the trait can be a trait object")]
 fn object_safe(_: &dyn Clock) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_it_is_moved() {
+        let start = DateTime::<Utc>::UNIX_EPOCH;
+        let clock = std::sync::Arc::new(ManualClock::new(start));
+        assert_eq!(clock.now(), clock.now());
+        clock.advance(Duration::from_secs(5));
+        assert_eq!((clock.now() - start).num_seconds(), 5);
+        clock.set(start);
+        assert_eq!(clock.now(), start);
+        assert!(SystemClock.now() > start);
+    }
+}

@@ -317,3 +317,38 @@ pub enum JournalError {
         run: RunId,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_names_its_place_its_path_and_what_would_be_right() {
+        let problem = Problem::new("latency", "duration `5` has no unit").hint("write 5ms").at(3, 7);
+        let problem = problem.under("faults[0].spec");
+        assert_eq!(problem.to_string(), "3:7: faults[0].spec.latency: duration `5` has no unit (write 5ms)");
+        assert_eq!(Problem::new("[1]", "m").under("faults").path, "faults[1]");
+        assert_eq!(Problem::new("", "m").under("faults").path, "faults");
+        assert_eq!(Problem::new("a", "m").under("").path, "a");
+        let error = PlanError::new("game.yaml", vec![problem, Problem::new("", "no faults")]);
+        insta::assert_snapshot!(error, @r"
+        game.yaml: 2 problems
+          game.yaml:3:7: faults[0].spec.latency: duration `5` has no unit (write 5ms)
+          no faults
+        ");
+        assert!(PlanError::check("x", Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let kind = FaultKind::from_static("a.b");
+        let failed = |retryable| RevertError::failed(kind.clone(), "delete", retryable, "busy");
+        assert!(failed(true).retryable() && !failed(false).retryable());
+        assert!(RevertError::TimedOut { kind: kind.clone(), limit: Duration::ZERO }.retryable());
+        assert!(RevertError::Panicked { kind: kind.clone(), message: String::new() }.retryable());
+        assert!(!RevertError::UnknownKind { kind: kind.clone() }.retryable());
+        assert!(!RevertError::Record { kind: kind.clone(), why: String::new() }.retryable());
+        assert_eq!(failed(true).to_string(), "failed to delete while undoing a.b");
+        assert_eq!(failed(true).source().unwrap().to_string(), "busy");
+    }
+}

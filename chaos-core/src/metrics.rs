@@ -221,3 +221,48 @@ impl<T: MetricsSource + ?Sized> MetricsSource for Box<T> {
 
 #[expect(dead_code, reason = "pins that the trait can be a trait object")]
 fn object_safe(_: &dyn MetricsSource) {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn no_data_is_never_a_number() {
+        let mut metrics = Metrics::from([("a", f64::INFINITY), ("b", 1.0)]);
+        metrics.insert_unknown("c", UnknownReason::Stale(1_500));
+        assert_eq!(metrics.sample("a"), Sample::Unknown(UnknownReason::NotFinite));
+        assert_eq!(metrics.sample("nothing"), Sample::Unknown(UnknownReason::Missing));
+        assert_eq!((metrics.value("a"), metrics.value("b"), metrics.value("c")), (None, Some(1.0), None));
+        assert_eq!(metrics.to_string(), "a unknown (not a finite number), b 1, c unknown (stale by 1500 ms)");
+        let raw: Metrics = [("x".into(), Sample::Value(f64::NAN))].into_iter().collect();
+        assert_eq!(raw.sample("x"), Sample::Unknown(UnknownReason::NotFinite));
+    }
+
+    #[test]
+    fn a_merge_replaces_what_both_have() {
+        let mut metrics = Metrics::from([("a", 1.0), ("c", 1.0)]);
+        metrics.merge(Metrics::from([("b", 2.0), ("c", 2.0)]));
+        let names: Vec<_> = metrics.iter().map(|(name, sample)| (name.to_owned(), sample.clone())).collect();
+        assert_eq!(
+            names,
+            [
+                ("a".into(), Sample::Value(1.0)),
+                ("b".into(), Sample::Value(2.0)),
+                ("c".into(), Sample::Value(2.0))
+            ]
+        );
+        assert!(!metrics.is_empty() && Metrics::new().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn metrics_read_back_as_they_were_written(values in prop::collection::btree_map("[a-z]{1,4}", any::<f64>(), 0..8)) {
+            let mut metrics = Metrics::new();
+            values.into_iter().for_each(|(name, value)| metrics.insert(name, value));
+            let json = serde_json::to_string(&metrics).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Metrics>(&json).unwrap(), metrics);
+        }
+    }
+}

@@ -95,3 +95,45 @@ impl fmt::Display for PlannedFault {
         if self.manual.is_empty() { Ok(()) } else { writeln!(f, "    by hand: {}", self.manual) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::{
+        injector::{Guarantee, Need},
+        scope::Target,
+    };
+
+    #[test]
+    fn a_plan_says_what_would_be_touched_and_what_ends_it() {
+        let scope = Scope { targets: vec![Target::new("netns", "web")], population: Some(1) };
+        let needs = Capabilities::new(Guarantee::Guardian).needing(Need::Capability("CAP_NET_ADMIN".into()));
+        let fault = |id: usize, capabilities, manual: &str| {
+            let kind = FaultKind::from_static("net.delay");
+            PlannedFault::new(FaultId::numbered(id), kind, scope.clone(), capabilities, manual.into())
+        };
+        let plan = Plan::new(
+            RunId::from_parts(DateTime::<Utc>::UNIX_EPOCH, 1),
+            "Slow network".into(),
+            vec![fault(0, needs, "tc qdisc del dev eth0 root"), fault(1, Capabilities::process(), "")],
+            BlastRadius::default(),
+            Duration::from_secs(30),
+            7,
+        );
+        insta::assert_snapshot!(plan, @r"
+        plan of Slow network (run 19700101t000000-00000001, seed 7)
+          held for 30s
+          fault-1 net.delay
+            touches netns:web
+            if the runner is killed: undone by the guardian
+            needs capability CAP_NET_ADMIN
+            by hand: tc qdisc del dev eth0 root
+          fault-2 net.delay
+            touches netns:web
+            if the runner is killed: ends with the process
+            needs nothing
+        ");
+    }
+}

@@ -152,3 +152,59 @@ impl Strategy {
 
 #[expect(dead_code, reason = "pins that the traits can be trait objects")]
 fn object_safe(_: &dyn Probe, _: &dyn SteadyState) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steady(texts: &[&str]) -> Tolerances {
+        Tolerances(texts.iter().map(|text| Criterion::parse(text)).collect())
+    }
+
+    #[test]
+    fn a_steady_state_holds_if_all_its_tolerances_do() {
+        let state = steady(&["error_rate < 1%", "latency_p99 < 300ms"]);
+        let judged = |errors: f64, latency: f64| {
+            state.judge(&Metrics::from([("error_rate", errors), ("latency_p99", latency)])).to_string()
+        };
+        assert_eq!(judged(0.0, 0.2), "held");
+        assert_eq!(judged(0.02, 0.2), "deviated: error_rate < 1%: observed 2%");
+        assert_eq!(
+            judged(0.02, 0.3),
+            "deviated: error_rate < 1%: observed 2%; latency_p99 < 300ms: observed 300ms"
+        );
+        assert_eq!(
+            judged(0.0, f64::NAN),
+            "unknown: latency_p99 < 300ms: latency_p99 is unknown: not a finite number"
+        );
+        assert_eq!(
+            judged(0.02, f64::NAN),
+            "deviated: error_rate < 1%: observed 2%",
+            "a deviation is certain"
+        );
+        assert!(!state.judge(&Metrics::new()).held());
+        assert!(steady(&[]).judge(&Metrics::new()).held());
+    }
+
+    #[test]
+    fn a_manual_tolerance_is_never_held_by_itself() {
+        let state = steady(&["No data loss"]);
+        assert_eq!(state.judge(&Metrics::new()).to_string(), "unknown: No data loss: manual criterion");
+        assert!(state.judge(&Metrics::from([("No data loss", 1.0)])).held());
+        assert_eq!(
+            state.judge(&Metrics::from([("No data loss", 0.0)])).to_string(),
+            "deviated: No data loss: observed 0"
+        );
+    }
+
+    #[test]
+    fn a_strategy_says_when_the_state_is_checked() {
+        let checks = |strategy: Strategy| (strategy.before(), strategy.during(), strategy.after());
+        assert_eq!(checks(Strategy::Default), (true, false, true));
+        assert_eq!(checks(Strategy::Before), (true, false, false));
+        assert_eq!(checks(Strategy::After), (false, false, true));
+        assert_eq!(checks(Strategy::During), (false, true, false));
+        assert_eq!(checks(Strategy::Continuously), (true, true, true));
+        assert_eq!(checks(Strategy::Skip), (false, false, false));
+    }
+}

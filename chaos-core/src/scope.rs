@@ -181,3 +181,105 @@ impl From<&str> for BlastRadius {
         Self::described(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn targets(names: &[&str]) -> Vec<Target> {
+        names.iter().map(|name| Target::new("host", name)).collect()
+    }
+
+    fn scope(names: &[&str], population: Option<usize>) -> Scope {
+        Scope { targets: targets(names), population }
+    }
+
+    fn told(radius: &BlastRadius, scopes: &[Scope]) -> Vec<String> {
+        radius.problems(scopes).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_radius_in_words_admits_every_target_that_is_named() {
+        let radius = BlastRadius::from("50% of API pods");
+        assert!(told(&radius, &[scope(&["a", "b"], Some(2))]).is_empty());
+        assert_eq!(told(&radius, &[scope(&[], None)]), ["blast_radius: a fault names no target"]);
+    }
+
+    #[test]
+    fn row_17_the_count_is_over_all_faults() {
+        let radius = BlastRadius::default().max_targets(2);
+        assert!(told(&radius, &[scope(&["a"], None), scope(&["b"], None)]).is_empty());
+        assert_eq!(
+            told(&radius, &[scope(&["a", "b"], None), scope(&["c"], None)]),
+            [
+                "blast_radius: 3 targets are planned, at most 2 are allowed (narrow the fault or widen the blast radius)"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_share_is_exact_and_only_of_what_was_counted() {
+        let half = BlastRadius::default().max_share(Percent::whole(50));
+        assert!(told(&half, &[scope(&["a", "b"], Some(4))]).is_empty());
+        assert!(told(&half, &[scope(&["a", "b"], None)]).is_empty());
+        assert_eq!(told(&half, &[scope(&["a", "b"], Some(3))]).len(), 1);
+        for percent in 1..=100_u8 {
+            let radius = BlastRadius::default().max_share(Percent::whole(percent));
+            let names: Vec<String> = (0..percent).map(|number| number.to_string()).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            assert!(told(&radius, &[scope(&names, Some(100))]).is_empty(), "{percent}% of 100");
+        }
+    }
+
+    #[test]
+    fn what_is_protected_or_outside_is_named() {
+        let radius = BlastRadius::default().only(targets(&["a", "b"])).protect(targets(&["b"]));
+        assert_eq!(
+            told(&radius, &[scope(&["a", "b", "c"], None)]),
+            [
+                "blast_radius.protected: host:b is protected",
+                "blast_radius.only: host:c lies outside the blast radius",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_target_is_one_line_and_reads_back() {
+        assert_eq!(Target::new("a:b\n", "x\ny").to_string(), "a-b?:x?y");
+        assert_eq!(Target::new("", "").to_string(), "unnamed:unnamed");
+        assert_eq!("netns:a:b".parse::<Target>().unwrap().name(), "a:b");
+        for text in ["", ":", "a", "a:", ":b", "a:\u{1b}"] {
+            assert!(text.parse::<Target>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_radius_reads_back_and_refuses_what_it_does_not_know() {
+        let radius = BlastRadius::described("x").max_share(Percent::whole(5)).only(targets(&["a"]));
+        let json = serde_json::to_string(&radius).unwrap();
+        assert_eq!(serde_json::from_str::<BlastRadius>(&json).unwrap(), radius);
+        for json in [r#"{"max_target":1}"#, r#"{"max_targets":null}"#, r#"{"only":["a"]}"#] {
+            assert!(serde_json::from_str::<BlastRadius>(json).is_err(), "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_target_reads_back(class in any::<String>(), name in any::<String>()) {
+            let target = Target::new(&class, &name);
+            prop_assert_eq!(target.to_string().parse::<Target>(), Ok(target));
+        }
+
+        #[test]
+        fn a_problem_is_told_exactly_when_a_limit_is_passed(
+            planned in 1..20_usize, more in 0..20_usize, max in 1..20_usize, percent in 1..=100_u8,
+        ) {
+            let (names, population) = (vec!["a"; planned], planned + more);
+            let radius = BlastRadius::default().max_targets(max).max_share(Percent::whole(percent));
+            let within = planned <= max && planned * 100 <= usize::from(percent) * population;
+            prop_assert_eq!(told(&radius, &[scope(&names, Some(population))]).is_empty(), within);
+        }
+    }
+}

@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn a_seed_replays_for_ever() {
         assert_eq!(chosen("fixed 5", 20, 7).unwrap(), [2, 9, 11, 12, 18]);
-        assert_eq!(chosen("one", 1000, 42).unwrap(), [0]);
-        assert_eq!(chosen("random-max-percent 50%", 40, 3).unwrap().len(), 0);
+        assert_eq!(chosen("one", 1000, 42).unwrap(), [79]);
+        assert_eq!(chosen("random-max-percent 50%", 40, 3).unwrap().len(), 13);
     }
 
     #[test]

@@ -57,3 +57,17 @@ macro_rules! text_serde {
     };
 }
 pub(crate) use text_serde;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_escaped_and_cut() {
+        assert_eq!(excerpt("it's \"50%\""), "it's \"50%\"");
+        assert_eq!(excerpt("a\n\u{1b}\\"), "a\\n\\u{1b}\\\\");
+        assert_eq!(excerpt(&"x".repeat(64)), "x".repeat(64));
+        assert_eq!(excerpt(&"x".repeat(65)), format!("{}…", "x".repeat(64)));
+        assert_eq!(excerpt("\u{202e}\u{200b}"), "\\u{202e}\\u{200b}");
+    }
+}

@@ -264,7 +264,8 @@ fn joined(words: &[&str]) -> Option<String> {
         |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '-'));
     let fits = (1..=MAX_NAME_WORDS).contains(&words.len()) && words.iter().all(named);
     let begins = words.first()?.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    (fits && begins).then(|| words.join("_"))
+    let compares = words.len() == 1 && WORDS.iter().any(|(word, _)| *word == words[0]);
+    (fits && begins && !compares).then(|| words.join("_"))
 }
 
 #[cfg(test)]
@@ -387,6 +388,7 @@ mod tests {
             "errors =< 5",
             "overtakes",
             "5 < errors",
+            "< 5 over",
         ] {
             assert_eq!(lifted(text), "manual", "{text}");
         }

@@ -120,3 +120,82 @@ impl Experiment {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{metrics::Metrics, units::HumanDuration};
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap()
+    }
+
+    /// The seed's example.
+    fn failover() -> ExperimentBuilder {
+        Experiment::builder("Database Primary Failover")
+            .hypothesis("System automatically fails over to replica within 30s with <1% error rate")
+            .blast_radius("Single database instance, 50% of production traffic")
+            .rollback_plan("Restore primary database immediately, redirect traffic")
+            .success_criteria("- Failover completes in <30s\n- Error rate <1%\n- No data loss")
+    }
+
+    #[test]
+    fn the_words_of_the_seed_are_kept_beside_their_typed_form() {
+        let experiment = failover().build().unwrap();
+        assert_eq!(experiment.blast_radius.text, "Single database instance, 50% of production traffic");
+        assert_eq!(
+            experiment.success_criteria.text(),
+            "- Failover completes in <30s\n- Error rate <1%\n- No data loss"
+        );
+        let typed: Vec<_> =
+            experiment.success_criteria.items().iter().map(|item| item.tolerance().is_some()).collect();
+        assert_eq!(typed, [true, true, false]);
+        assert_eq!(experiment.hypothesis.lifted[0].text(), "<1% error rate");
+    }
+
+    #[test]
+    fn a_life_has_its_stamps_and_its_observations() {
+        let mut experiment = failover().build().unwrap();
+        assert_eq!((experiment.started_at(), experiment.completed_at()), (None, None));
+        assert!(experiment.transition(ExperimentStatus::Success, at(1)).is_err());
+        experiment.transition(ExperimentStatus::Running, at(1)).unwrap();
+        experiment.observe(Observation::new(at(2), Phase::Observation, Metrics::from([("error_rate", 0.0)])));
+        experiment.transition(ExperimentStatus::Success, at(3)).unwrap();
+        assert_eq!((experiment.started_at(), experiment.completed_at()), (Some(at(1)), Some(at(3))));
+        assert_eq!(
+            experiment.observations()[0].to_string(),
+            "1970-01-01T00:00:02.000Z observation: error_rate 0"
+        );
+        assert!(experiment.transition(ExperimentStatus::Running, at(4)).is_err());
+        assert_eq!(
+            (experiment.status(), experiment.completed_at()),
+            (ExperimentStatus::Success, Some(at(3)))
+        );
+    }
+
+    #[test]
+    fn a_refused_run_never_started() {
+        let mut experiment = failover().build().unwrap();
+        experiment.transition(ExperimentStatus::Aborted, at(1)).unwrap();
+        assert_eq!((experiment.started_at(), experiment.completed_at()), (None, Some(at(1))));
+    }
+
+    #[test]
+    fn a_builder_tells_all_problems_at_once() {
+        let error = Experiment::builder(" ")
+            .duration(HumanDuration::from_secs(86_401))
+            .steady_state("error_rate < 1%")
+            .steady_state("All is well")
+            .build()
+            .unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        experiment: 3 problems
+          name: an experiment needs a name
+          duration: 86401s is out of range (an experiment lasts 1ms to 24h)
+          steady_state[1]: `All is well` cannot be evaluated (write a metric, a comparison and a bound, such as error_rate < 1%)
+        ");
+        for millis in [1, 86_400_000] {
+            assert!(failover().duration(HumanDuration::from_millis(millis)).build().is_ok());
+        }
+    }
+}

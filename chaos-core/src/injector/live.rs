@@ -59,3 +59,27 @@ impl Live for OnEnd {
 
 #[expect(dead_code, reason = "pins that the trait can be a trait object")]
 fn object_safe(_: Box<dyn Live>) {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_live_fault_ends_once_whether_it_is_ended_or_dropped() {
+        let ends = Arc::new(AtomicUsize::new(0));
+        let live = || {
+            let ends = Arc::clone(&ends);
+            on_end(move || _ = ends.fetch_add(1, Ordering::SeqCst))
+        };
+        live().end().await.unwrap();
+        assert_eq!(ends.load(Ordering::SeqCst), 1);
+        drop(live());
+        assert_eq!(ends.load(Ordering::SeqCst), 2);
+        assert_eq!(format!("{:?}", live()), "OnEnd { ended: false }");
+    }
+}

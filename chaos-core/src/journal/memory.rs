@@ -93,3 +93,69 @@ impl Journal for MemoryJournal {
         self.lock().leased.remove(run);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::{experiment::ExperimentStatus, id::FaultId, journal::RunInfo, undo::ProcessId};
+
+    fn run(number: u32) -> RunId {
+        RunId::from_parts(DateTime::<Utc>::UNIX_EPOCH, number)
+    }
+
+    fn event(body: EventBody) -> Event {
+        Event::new(DateTime::<Utc>::UNIX_EPOCH, body)
+    }
+
+    fn opening() -> Event {
+        let runner = ProcessId { boot_id: "b".into(), pid: 1, start_time: 1 };
+        event(EventBody::Run(RunInfo::new("e".into(), 1, runner)))
+    }
+
+    fn closing() -> Event {
+        event(EventBody::Closed { status: ExperimentStatus::Success })
+    }
+
+    fn open(journal: &MemoryJournal) -> Vec<RunId> {
+        journal.outstanding().unwrap().into_iter().map(|open| open.run).collect()
+    }
+
+    #[test]
+    fn a_run_is_opened_first_and_keeps_its_events_in_order() {
+        let journal = MemoryJournal::new();
+        let applied = event(EventBody::Applied { fault: FaultId::numbered(0) });
+        let refused = journal.append(&run(1), std::slice::from_ref(&applied), Durability::Durable);
+        assert!(matches!(refused, Err(JournalError::NoSuchRun { .. })));
+        journal.append(&run(1), &[opening()], Durability::Durable).unwrap();
+        journal.append(&run(1), std::slice::from_ref(&applied), Durability::Written).unwrap();
+        assert_eq!(journal.events(&run(1)), [opening(), applied]);
+        assert_eq!(journal.runs(), [run(1)]);
+    }
+
+    #[test]
+    fn only_what_no_one_holds_is_outstanding_and_once() {
+        let journal = MemoryJournal::new();
+        journal.append(&run(1), &[opening()], Durability::Durable).unwrap();
+        journal.append(&run(2), &[opening(), closing()], Durability::Durable).unwrap();
+        assert!(open(&journal).is_empty(), "the runner holds it");
+        journal.crash();
+        assert_eq!(open(&journal), [run(1)]);
+        assert!(open(&journal).is_empty(), "the recovery holds it");
+        journal.release(&run(1));
+        assert_eq!(open(&journal), [run(1)]);
+        journal.append(&run(1), &[closing()], Durability::Durable).unwrap();
+        journal.crash();
+        assert!(open(&journal).is_empty());
+    }
+
+    #[test]
+    fn a_forgetting_journal_keeps_open_runs_only() {
+        let journal = MemoryJournal::forgetting();
+        journal.append(&run(1), &[opening()], Durability::Durable).unwrap();
+        journal.append(&run(2), &[opening()], Durability::Durable).unwrap();
+        journal.append(&run(1), &[closing()], Durability::Durable).unwrap();
+        assert_eq!(journal.runs(), [run(2)]);
+    }
+}

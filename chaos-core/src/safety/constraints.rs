@@ -123,3 +123,89 @@ fn limit(metrics: &Metrics, name: &str, bound: f64, show: impl Fn(f64) -> String
 fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::{
+        experiment::{Observation, Phase},
+        id::RunId,
+        safety::AllOf,
+        scope::BlastRadius,
+    };
+
+    fn at(hour: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(hour * 3600, 0).unwrap()
+    }
+
+    fn plan(duration: Duration) -> Plan {
+        Plan::new(RunId::from_parts(at(0), 1), "e".into(), Vec::new(), BlastRadius::default(), duration, 1)
+    }
+
+    fn judged(metrics: Metrics) -> String {
+        let observations = [Observation::new(at(0), Phase::Observation, metrics)];
+        let baseline = Metrics::new();
+        let history = History::new(at(0), Duration::ZERO, &baseline, &observations);
+        format!("{:?}", SafetyConstraints::default().judge(&history))
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_seed() {
+        let json = serde_json::to_string(&SafetyConstraints::default()).unwrap();
+        insta::assert_snapshot!(json, @r#"{"max_error_rate":"10%","max_latency_p99":"2s","max_duration":"15m","window":{"never_during":{"zone":"UTC","from":"09:00","to":"18:00"}}}"#);
+        assert_eq!(serde_json::from_str::<SafetyConstraints>("{}").unwrap(), SafetyConstraints::default());
+        assert!(serde_json::from_str::<SafetyConstraints>(r#"{"error_rate":"1%"}"#).is_err());
+        assert_eq!(SafetyConstraints::default().time_limit(), Some(Duration::from_secs(900)));
+    }
+
+    #[test]
+    fn a_plan_is_admitted_within_the_window_and_the_limit() {
+        let safety = SafetyConstraints::default();
+        assert!(safety.admit(&plan(Duration::from_secs(900)), &Env::at(at(8))).allows());
+        let refused = safety.admit(&plan(Duration::from_secs(901)), &Env::at(at(10)));
+        let rules: Vec<_> = refused.reasons().iter().map(|reason| reason.rule.as_str()).collect();
+        assert_eq!(rules, ["window", "max_duration"]);
+        let always = safety.window(OperatingWindow::always());
+        assert!(always.admit(&plan(Duration::from_secs(60)), &Env::at(at(10))).allows());
+    }
+
+    #[test]
+    fn a_run_stops_above_a_limit_and_not_at_it() {
+        insta::assert_snapshot!(judged(Metrics::from([("error_rate", 0.1), ("latency_p99", 2.0)])), @"Allow");
+        insta::assert_snapshot!(
+            judged(Metrics::from([("error_rate", 0.1234), ("latency_p99", 2.5)])),
+            @r#"Stop([Reason { rule: "max_error_rate", text: "error_rate is 12.34%, the limit is 10%" }, Reason { rule: "max_latency_p99", text: "latency_p99 is 2500 ms, the limit is 2000 ms" }])"#
+        );
+    }
+
+    #[test]
+    fn no_data_is_unknown_and_a_breach_beside_it_still_stops() {
+        insta::assert_snapshot!(
+            judged(Metrics::from([("error_rate", f64::NAN), ("latency_p99", 1.0)])),
+            @r#"Unknown([Reason { rule: "max_error_rate", text: "error_rate is unknown: not a finite number" }])"#
+        );
+        insta::assert_snapshot!(
+            judged(Metrics::from([("latency_p99", 3.0)])),
+            @r#"Stop([Reason { rule: "max_latency_p99", text: "latency_p99 is 3000 ms, the limit is 2000 ms" }])"#
+        );
+    }
+
+    #[test]
+    fn of_several_policies_the_strictest_counts() {
+        let strict = SafetyConstraints::default()
+            .max_duration(HumanDuration::from_secs(5))
+            .max_error_rate(Percent::whole(1))
+            .max_latency_p99(HumanDuration::from_millis(1))
+            .window(OperatingWindow::always());
+        let both = AllOf::new().and(SafetyConstraints::default()).and(strict);
+        assert_eq!(both.time_limit(), Some(Duration::from_secs(5)));
+        assert!(!both.admit(&plan(Duration::from_secs(6)), &Env::at(at(8))).allows());
+        let baseline = Metrics::from([("error_rate", 0.05), ("latency_p99", 0.0001)]);
+        let verdict = both.judge(&History::new(at(0), Duration::ZERO, &baseline, &[]));
+        assert_eq!(verdict.reasons().len(), 1);
+        assert!(AllOf::new().admit(&plan(Duration::MAX), &Env::at(at(10))).allows());
+        assert_eq!(AllOf::new().time_limit(), None);
+    }
+}

@@ -98,8 +98,16 @@ fn position(place: &Place, steps: &[Step], problem: &Problem) -> (u64, u64) {
     key.unwrap_or(nearest.at)
 }
 
-/// Reads a value, and goes on after a problem by leaving out what is wrong.
+/// Reads a value; its problems come in the order of their paths.
 fn deserialize<T: DeserializeOwned>(root: &Value) -> Result<T, Vec<Problem>> {
+    read_all(root).map_err(|mut problems| {
+        problems.sort_by(|left, right| left.path.cmp(&right.path));
+        problems
+    })
+}
+
+/// Goes on after a problem by leaving out what is wrong.
+fn read_all<T: DeserializeOwned>(root: &Value) -> Result<T, Vec<Problem>> {
     let (mut value, mut problems, mut left_out) = (root.clone(), Vec::new(), Vec::<Vec<Step>>::new());
     loop {
         let error = match serde_path_to_error::deserialize(&value) {
@@ -203,8 +211,8 @@ mod tests {
     fn a_missing_field_is_told_once_and_never_as_the_echo_of_another_problem() {
         insta::assert_snapshot!(problems(json!({ "toxicity": 0 })), @r"
         spec: 2 problems
-          toxicity: percentage `0` is out of range: a percentage is more than 0 and at most 100
           missing field `latency`
+          toxicity: percentage `0` is out of range: a percentage is more than 0 and at most 100
         ");
         insta::assert_snapshot!(problems(json!({ "latency": "5 parsecs" })), @r"
         spec: 1 problem

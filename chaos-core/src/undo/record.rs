@@ -112,3 +112,65 @@ fn after(now: DateTime<Utc>, duration: Duration) -> DateTime<Utc> {
     let later = TimeDelta::from_std(duration).ok().and_then(|delta| now.checked_add_signed(delta));
     later.unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::injector::FaultCtx;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Undo {
+        previous: f64,
+    }
+
+    impl UndoPayload for Undo {
+        const KIND: &'static str = "test.kind";
+        const VERSION: u32 = 2;
+    }
+
+    fn of(previous: f64, guarantee: Guarantee) -> UndoRecord {
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        let ctx = FaultCtx::new(RunId::from_parts(now, 1), FaultId::numbered(0), now);
+        let prepared = Prepared::new(&Undo { previous }).unwrap().target(Target::new("host", "a"));
+        let holder = ProcessId { boot_id: "b".into(), pid: 1, start_time: 1 };
+        UndoRecord::new(&ctx, FaultKind::from_static(Undo::KIND), guarantee, &prepared, holder)
+    }
+
+    pub(in crate::undo) fn record(guarantee: Guarantee) -> UndoRecord {
+        of(1.5, guarantee)
+    }
+
+    #[test]
+    fn only_a_record_of_this_kind_and_version_is_read() {
+        let good = record(Guarantee::Recover);
+        assert_eq!(good.decode::<Undo>().unwrap(), Undo { previous: 1.5 });
+        let told = |change: fn(&mut UndoRecord)| {
+            let mut record = good.clone();
+            change(&mut record);
+            record.decode::<Undo>().unwrap_err().to_string()
+        };
+        insta::assert_snapshot!(told(|record| record.schema = 2), @"cannot read the undo record of test.kind: envelope version 2 is not 1");
+        insta::assert_snapshot!(told(|record| record.payload_version = 3), @"cannot read the undo record of test.kind: test.kind version 3 is not test.kind version 2");
+        insta::assert_snapshot!(told(|record| record.kind = FaultKind::from_static("test.other")), @"cannot read the undo record of test.other: test.other version 2 is not test.kind version 2");
+        insta::assert_snapshot!(told(|record| record.payload = Value::Null), @"cannot read the undo record of test.kind: invalid type: null, expected struct Undo");
+    }
+
+    #[test]
+    fn a_record_ends_at_the_end_of_time_at_the_latest() {
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        assert_eq!(after(now, Duration::from_secs(1)).timestamp(), 1);
+        assert_eq!(after(now, Duration::MAX), DateTime::<Utc>::MAX_UTC);
+    }
+
+    proptest! {
+        #[test]
+        fn the_previous_state_reads_back_to_the_last_bit(previous in any::<f64>()) {
+            prop_assume!(previous.is_finite());
+            let record = of(previous, Guarantee::Recover);
+            let again: UndoRecord = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+            prop_assert_eq!(again.decode::<Undo>().unwrap().previous.to_bits(), previous.to_bits());
+        }
+    }
+}

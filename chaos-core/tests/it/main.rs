@@ -8,5 +8,6 @@ mod broken;
 mod conformance;
 #[cfg(feature = "yaml")]
 mod file;
+mod golden;
 #[cfg(feature = "testkit")]
 mod scripted;
