@@ -2,10 +2,11 @@
 //!
 //! # Map
 //!
-//! From the easiest to the most primitive: [`experiment`] says what is tried and what should hold, [`criterion`]
-//! and [`probe`] judge it, [`safety`] says when to stop. [`injector`] and [`undo`] are the two halves of a fault,
-//! [`journal`] remembers what may have landed. [`units`], [`id`], [`scope`], [`select`], [`metrics`], [`clock`] and
-//! [`error`] are what all of them share.
+//! From the easiest to the most primitive: [`experiment`] says what is tried and what should hold, and `file` (feature `yaml`)
+//! reads it with its faults and limits; [`criterion`] and [`probe`] judge it, [`safety`] says when to stop, [`plan`] what would
+//! be touched. [`injector`] and [`undo`] are the two halves of a fault, [`spec`] builds faults from data, [`journal`] remembers
+//! what may have landed. `testkit` (feature `testkit`) has fakes and the suite that every injector passes. [`units`], [`id`],
+//! [`scope`], [`select`], [`metrics`], [`clock`] and [`error`] are what all of them share.
 
 pub mod clock;
 pub mod criterion;

@@ -81,6 +81,13 @@ pub struct Scope {
 /// The scope of impact: the words of the experiment, and the limits that are checked.
 ///
 /// Without limits every target that a fault names is admitted; the text alone limits nothing.
+///
+/// ```
+/// use chaos_core::{scope::{BlastRadius, Scope, Target}, units::Percent};
+/// let radius = BlastRadius::described("half of the API pods").max_share(Percent::whole(50));
+/// let chosen = Scope { targets: vec![Target::new("pod", "api-1"), Target::new("pod", "api-2")], population: Some(3) };
+/// assert_eq!(radius.problems(&[chosen])[0].message, "2 of 3 targets are planned, at most 50% are allowed");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BlastRadius {

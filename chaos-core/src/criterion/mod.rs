@@ -65,6 +65,14 @@ pub enum BoundUnit {
 }
 
 /// A metric, a comparison and a finite bound.
+///
+/// ```
+/// use chaos_core::criterion::{BoundUnit, Comparison, Criterion, Tolerance};
+/// let tolerance = Tolerance::new("latency_p99", Comparison::AtMost, 0.3, BoundUnit::Seconds)?;
+/// assert_eq!(tolerance.to_string(), "latency_p99 <= 300ms");
+/// assert_eq!(Criterion::parse("p99 latency at most 0.3s").tolerance(), Some(&tolerance));
+/// # Ok::<(), chaos_core::criterion::BoundNotFinite>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tolerance {
     metric: String,

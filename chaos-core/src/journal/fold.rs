@@ -50,6 +50,16 @@ impl JournalState {
 ///
 /// Only an `Undone` that says the fault is gone, after the last `Intent`, `Applied` or `Stuck` of that fault, clears the duty to undo
 /// it.
+///
+/// ```
+/// use chaos_core::{id::FaultId, journal::{Event, EventBody, fold}, undo::Reverted};
+/// let event = |body| Event::new("2026-01-14T10:00:00Z".parse().expect("an instant"), body);
+/// let fault = FaultId::numbered(0);
+/// let mut events = vec![event(EventBody::Applied { fault: fault.clone() })];
+/// assert_eq!(fold(&events).duties().count(), 1);
+/// events.push(event(EventBody::Undone { fault, how: Reverted::Undone }));
+/// assert!(fold(&events).is_clear());
+/// ```
 #[must_use]
 pub fn fold(events: &[Event]) -> JournalState {
     let mut state = JournalState::default();

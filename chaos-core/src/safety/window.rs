@@ -202,6 +202,17 @@ impl fmt::Display for TimeOfDay {
 crate::text::text_serde!(TimeOfDay, "a time of day such as \"09:00\"");
 
 /// When runs may start.
+///
+/// ```
+/// use chaos_core::safety::{OperatingWindow, Span, Zone};
+/// use chrono::{NaiveTime, Weekday};
+/// let hour = |hour| NaiveTime::from_hms_opt(hour, 0, 0).expect("an hour of the day");
+/// let office = Span::daily(Zone::Utc, hour(9), hour(18))?.on([Weekday::Mon, Weekday::Tue, Weekday::Wed]);
+/// let window = OperatingWindow::only_during(office);
+/// let wednesday = "2026-01-14T17:59:59Z".parse().expect("an instant");
+/// assert!(window.refusal(wednesday).is_none());
+/// # Ok::<(), chaos_core::safety::WindowError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

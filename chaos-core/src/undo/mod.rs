@@ -130,6 +130,50 @@ pub struct Found {
 /// - `revert` is idempotent, and right if inject never ran, ran half, ran, or was undone already.
 /// - It removes only what carries our mark, and checks the identity of the target again before it touches it.
 /// - It returns within `ctx.time_limit`.
+///
+/// ```
+/// use chaos_core::{
+///     async_trait,
+///     error::RevertError,
+///     id::FaultKind,
+///     undo::{Presence, RevertCtx, Reverted, Reverter, UndoPayload, UndoRecord},
+/// };
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Marked { path: std::path::PathBuf }
+///
+/// impl UndoPayload for Marked {
+///     const KIND: &'static str = "demo.file";
+///     const VERSION: u32 = 1;
+/// }
+///
+/// /// Removes a file that a fault created; its name carries the run id.
+/// #[derive(Debug)]
+/// struct RemoveFile;
+///
+/// #[async_trait]
+/// impl Reverter for RemoveFile {
+///     fn kind(&self) -> FaultKind {
+///         FaultKind::from_static(Marked::KIND)
+///     }
+///
+///     async fn revert(&self, _: &RevertCtx, record: &UndoRecord) -> Result<Reverted, RevertError> {
+///         let marked: Marked = record.decode()?;
+///         match std::fs::remove_file(&marked.path) {
+///             Ok(()) => Ok(Reverted::Undone),
+///             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Reverted::NothingToDo),
+///             Err(error) => Err(RevertError::failed(self.kind(), "remove the file", true, error)),
+///         }
+///     }
+///
+///     async fn presence(&self, _: &RevertCtx, record: &UndoRecord) -> Presence {
+///         match record.decode::<Marked>().map(|marked| marked.path.try_exists()) {
+///             Ok(Ok(true)) => Presence::Present,
+///             Ok(Ok(false)) => Presence::Absent,
+///             _ => Presence::Unknown,
+///         }
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Reverter: fmt::Debug + Send + Sync + 'static {
     /// The kind whose records it reads.

@@ -21,6 +21,13 @@ const QUANTITY: number::Quantity = number::Quantity {
 };
 
 /// A number of bytes with its unit: `64KiB`, `10MB`. More than zero.
+///
+/// ```
+/// use chaos_core::units::ByteSize;
+/// assert_eq!("64KiB".parse::<ByteSize>()?.bytes(), 65_536);
+/// assert!("64".parse::<ByteSize>().is_err());
+/// # Ok::<(), chaos_core::units::UnitError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(u64);
 

@@ -22,6 +22,13 @@ const QUANTITY: number::Quantity = number::Quantity {
 /// A data rate in the units of `tc`: `10mbit` are bits a second, `100kbps` are bytes a second. More than zero.
 ///
 /// The units are those of the `tc(8)` manual: powers of 1000, and `bps` means bytes.
+///
+/// ```
+/// use chaos_core::units::Rate;
+/// assert_eq!("10mbit".parse::<Rate>()?.bits_per_sec(), 10_000_000);
+/// assert_eq!("100kbps".parse::<Rate>()?.bits_per_sec(), 800_000);
+/// # Ok::<(), chaos_core::units::UnitError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(u64);
 
