@@ -41,7 +41,7 @@ const TAIL: u64 = 512;
 ///   killed and run again does not grow it.
 ///
 /// # Caveats
-/// One descriptor stays open for each run that is held. [`outstanding`](Journal::outstanding) takes no more runs than half of the
+/// One descriptor stays open for each run that is held, and one for each of its target locks. [`outstanding`](Journal::outstanding) takes no more runs than half of the
 /// soft limit of descriptors at once; the others follow when it is called again after these are closed.
 #[derive(Debug)]
 pub struct FileJournal {

@@ -169,10 +169,14 @@ impl LockFile {
 
 /// False if the file has no name any more.
 fn write_holder(file: &mut File, target: &Target, run: &RunId) -> io::Result<bool> {
-    if file.metadata()?.nlink() == 0 {
+    let stat = file.metadata()?;
+    if stat.nlink() == 0 {
         return Ok(false);
     }
-    file.set_len(0)?;
+    // A file that was emptied is written out by ext4 when it is closed, so a new one is not emptied.
+    if stat.len() > 0 {
+        file.set_len(0)?;
+    }
     file.write_all(format!("{run} {target}\n").as_bytes())?;
     Ok(true)
 }
@@ -246,6 +250,18 @@ mod tests {
         let content = fs::read_to_string(folder.path().join(file_name(&db))).unwrap();
         assert_eq!(content, format!("{} tcp-proxy:db\n", run(1)));
         drop(guard);
+    }
+
+    /// The holder removed the name between our opening of the file and our lock on it.
+    #[test]
+    fn a_file_without_a_name_locks_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let mut file = File::create(&path).unwrap();
+        let db = Target::new("tcp-proxy", "db");
+        assert!(write_holder(&mut file, &db, &run(1)).unwrap());
+        fs::remove_file(path).unwrap();
+        assert!(!write_holder(&mut file, &db, &run(1)).unwrap());
     }
 
     #[test]

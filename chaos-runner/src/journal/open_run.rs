@@ -17,8 +17,12 @@ use crate::sys;
 pub(super) const MAX_BYTES: u64 = 256 << 20;
 
 /// Space that is kept for the end of a run, and for what is said of each fault after its intent.
-const RESERVE: u64 = 16 << 10;
+const RESERVE: u64 = 8 << 10;
 const RESERVE_OF_A_FAULT: u64 = 1 << 10;
+const RESERVE_STEP: u64 = 16 << 10;
+
+/// What may stay reserved of a closed run: giving space back can take as long as a sync.
+const KEPT: u64 = 64 << 10;
 
 /// The journal of one run, held by this process: its one descriptor carries the lease.
 #[derive(Debug)]
@@ -113,9 +117,11 @@ impl OpenRun {
         Ok(())
     }
 
-    /// Gives back the space that was kept.
+    /// Gives back the space that was reserved and is worth it.
     pub(super) fn trim(&self) {
-        let _ = self.file.set_len(self.end);
+        if self.reserved > self.end + KEPT {
+            let _ = self.file.set_len(self.end);
+        }
     }
 
     fn encode(&self, news: &[&Event]) -> Result<Vec<u8>, JournalError> {
@@ -139,7 +145,7 @@ impl OpenRun {
             return Err(self.refused(format!("no more than {} bytes are kept of a run", MAX_BYTES / 2)));
         }
         if wanted > self.reserved {
-            let wanted = wanted.next_multiple_of(RESERVE);
+            let wanted = wanted.next_multiple_of(RESERVE_STEP);
             sys::preallocate(&self.file, self.end, wanted - self.end)
                 .map_err(|error| self.io("reserve space for", error))?;
             self.reserved = wanted;

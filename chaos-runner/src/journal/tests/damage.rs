@@ -149,6 +149,18 @@ fn a_lost_intent_between_good_records_leaves_the_fault_a_duty() {
     assert_eq!(read.damage, Some(damage));
 }
 
+/// It has an end, so it was written whole; a crash leaves no such line.
+#[test]
+fn a_damaged_last_intent_leaves_the_fault_a_duty() {
+    let story = [opening(), intent(1), undone(1), intent(1)];
+    let mut lines = lines(&story);
+    lines[3][20] ^= 1;
+    let read = scan(&lines.concat());
+    assert_eq!(duties(&read.events).len(), 1, "{:?}", read.events);
+    let damage = format!("line 4 (byte {}) is not a record", lines[..3].concat().len());
+    assert_eq!(read.damage, Some(damage));
+}
+
 #[test]
 fn a_replayed_undone_clears_nothing() {
     let story = [opening(), intent(1), undone(1), intent(1)];
