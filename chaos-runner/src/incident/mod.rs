@@ -83,13 +83,10 @@ fn build(run: &RunId, events: &[Event], told: Told) -> Result<Option<Incident>, 
     if !story.opens_incident() {
         return Ok(None);
     }
-    let mut timeline = timeline::of(&story, events, told.not_back);
-    timeline.extend(told.recovered);
-    timeline.sort_by_key(TimelineEvent::at);
     let mut builder = Incident::builder(format!("chaos-{run}"), title(&story))
         .severity(story.opening_severity())
         .experiment(run.as_str())
-        .events(timeline);
+        .events(timeline::of(&story, events, told.recovered, told.not_back));
     if let Some(impact) = told.impact {
         builder = builder.impact(impact);
     }

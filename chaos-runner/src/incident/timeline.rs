@@ -8,10 +8,18 @@ use incident_model::{Milestone, Severity, TimelineEvent};
 
 use super::story::{Story, is_stuck};
 
-/// One line an event; two or more where it reaches several milestones.
-pub(super) fn of(story: &Story, events: &[Event], not_back: bool) -> Vec<TimelineEvent> {
+/// One line an event; two or more where it reaches several milestones. The recovery, if it is known, stands before the run's end.
+pub(super) fn of(
+    story: &Story,
+    events: &[Event],
+    mut recovered: Option<TimelineEvent>,
+    not_back: bool,
+) -> Vec<TimelineEvent> {
     let mut lines = Vec::with_capacity(events.len());
     for (index, event) in events.iter().enumerate() {
+        if matches!(event.body, EventBody::Phase { phase: Phase::Closed, .. }) {
+            lines.extend(recovered.take());
+        }
         let skip = |milestone: &&Milestone| not_back && **milestone == Milestone::Resolved;
         let reached: Vec<&Milestone> = story.milestones_at(index).filter(|it| !skip(it)).collect();
         lines.extend(reached.iter().map(|milestone| reach(story, event, milestone)));
@@ -21,6 +29,7 @@ pub(super) fn of(story: &Story, events: &[Event], not_back: bool) -> Vec<Timelin
             lines.push(TimelineEvent::note(event.at, words(&event.body)));
         }
     }
+    lines.extend(recovered);
     lines
 }
 

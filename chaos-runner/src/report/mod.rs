@@ -129,10 +129,11 @@ impl RunReport {
         self.conclusion.exit_code()
     }
 
-    /// When the steady state was seen again after the rollback.
+    /// The instant of the look that saw the steady state again after the rollback.
     #[must_use]
     pub fn recovered_at(&self) -> Option<DateTime<Utc>> {
-        let verification = self.phases.iter().find(|start| start.phase == Phase::Verification)?;
-        Some(verification.at + self.recovered_in?)
+        let looks = self.experiment.observations().iter();
+        let last = looks.filter(|look| look.phase == Phase::Verification).next_back()?;
+        self.recovered_in.map(|_| last.at)
     }
 }

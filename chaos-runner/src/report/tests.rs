@@ -280,3 +280,16 @@ fn json_names_what_is_left_behind() {
     assert_eq!(value["status"], "failed");
     assert_eq!(value["faults"][0]["undo"]["manual"], "restart the process that holds the proxy");
 }
+
+#[test]
+fn a_run_of_nothing_has_a_text() {
+    insta::assert_snapshot!(testing::empty(), @r"
+    experiment    The API bears a slow database
+    run           20260910t002640-9f86d081, seed 42
+    status        failed
+    conclusion    failed: a safety policy panicked
+    hypothesis    Checkout stays available with a database that answers 100 ms later
+    blast radius  One replica of the API
+    rollback      The proxy forgets its toxic
+    ");
+}

@@ -4,6 +4,8 @@
 
 mod always;
 mod crash;
+#[cfg(feature = "incident")]
+mod incident;
 mod run;
 #[cfg(feature = "http")]
 mod source_answers;
