@@ -197,7 +197,9 @@ mod tests {
         let hangs = from_async_fn(std::future::pending::<Metrics>);
         let source =
             Composite::builder().declared(["a"], hangs).source(Fixed::new([("b", 1.0)])).build().unwrap();
+        let begun = tokio::time::Instant::now();
         let metrics = source.sample().await.unwrap();
+        assert!(begun.elapsed() < DEFAULT_EACH_WITHIN + Duration::from_millis(100));
         assert_eq!(metrics.sample("a"), Sample::Unknown(UnknownReason::TimedOut));
         assert_eq!(metrics.value("b"), Some(1.0));
     }

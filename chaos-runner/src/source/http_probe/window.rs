@@ -196,9 +196,9 @@ mod tests {
         ) {
             let span = Duration::from_millis(span_ms);
             let mut window = Window::new(span, 10.0);
-            for outcome in &all {
+            for (index, outcome) in all.iter().enumerate() {
                 window.record(*outcome);
-                if sampled_between {
+                if sampled_between && index % 32 == 0 {
                     window.summary(outcome.at);
                 }
             }

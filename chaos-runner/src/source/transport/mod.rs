@@ -124,4 +124,17 @@ mod tests {
         let error = RequestError::from_reqwest(sent.unwrap_err(), Duration::from_secs(1));
         assert_eq!(error.to_string(), "metrics.invalid resolves to the blocked address 169.254.169.254");
     }
+
+    #[tokio::test]
+    async fn an_error_does_not_repeat_the_url() {
+        let closed = tokio::net::TcpSocket::new_v4().unwrap();
+        closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let url = format!("http://{}/?token=hunter2", closed.local_addr().unwrap());
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls::none()).build().unwrap();
+        let error = client.get(url).send().await.unwrap_err();
+        assert!(error.to_string().contains("hunter2"), "the test needs an error that holds the URL: {error}");
+        let error = RequestError::from_reqwest(error, Duration::from_secs(1));
+        assert!(matches!(error, RequestError::Connect(_)), "{error:?}");
+        assert!(!format!("{error:?} {}", crate::source::explain(&error)).contains("hunter2"), "{error:?}");
+    }
 }
