@@ -38,7 +38,8 @@ impl Arm {
     pub(crate) fn start(kind: Kind, upstream: SocketAddr) -> Self {
         let (give, take) = channel();
         let (cpu, mut asked) = unbounded_channel::<Sender<Duration>>();
-        let thread = thread::spawn(move || {
+        let thread = thread::Builder::new().name("proxy".into());
+        let thread = thread.spawn(move || {
             runtime().block_on(async move {
                 let ours = serve(kind, upstream).await;
                 let (addr, proxy) = match ours {
@@ -52,6 +53,7 @@ impl Arm {
                 }
             });
         });
+        let thread = thread.expect("a thread for the proxy");
         let (addr, handle) = take.recv().expect("the proxy starts");
         Self { addr, handle, cpu: Some(cpu), thread: Some(thread) }
     }

@@ -76,7 +76,7 @@ pub(crate) fn timerfd(asked: Duration) -> f64 {
 pub(crate) fn bandwidth(effort: Effort, report: &mut Report) {
     for rate in [10_000u64, 100_000, 1_000_000, 10_000_000, 100_000_000] {
         let bytes = (rate as f64 * effort.pace_secs) as usize;
-        let rounds: Vec<_> = (0..effort.rounds.min(3)).map(|_| paced(rate, bytes)).collect();
+        let rounds: Vec<_> = (0..effort.rounds / 2).map(|_| paced(rate, bytes)).collect();
         let error = median(&rounds.iter().map(|round| round.0).collect::<Vec<_>>());
         let spread = median(&rounds.iter().map(|round| round.1).collect::<Vec<_>>());
         let name = format!("{} KB/s", rate / 1_000);

@@ -32,6 +32,9 @@ struct Effort {
     pace_secs: f64,
 }
 
+/// Measures something and reports it.
+type Figure = fn(Effort, &mut Report);
+
 const FULL: Effort = Effort {
     rounds: 7,
     bulk: 2 << 30,
@@ -62,7 +65,7 @@ fn main() {
     let filter = args.iter().find(|arg| !arg.starts_with("--")).cloned().unwrap_or_default();
     let effort = if quick { QUICK } else { FULL };
     let mut report = Report::new();
-    let figures: [(&str, fn(Effort, &mut Report)); 8] = [
+    let figures: [(&str, Figure); 8] = [
         ("bulk", traffic::bulk),
         ("echo", traffic::echo),
         ("memory", memory::idle),

@@ -96,7 +96,7 @@ async fn run(changes: Vec<Change>, up: usize, down: usize, piece: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn no_sequence_of_toxics_changes_the_bytes(

@@ -154,7 +154,7 @@ pub struct ToxicReport {
     pub bytes: u64,
     /// Chunks that came in under it: what one read brought, at most 16 KiB each under packet loss.
     pub chunks: u64,
-    /// Chunks that it held back: all under latency, the drawn ones under packet loss, reads that wait under timeout.
+    /// Chunks that it held back: all under latency, the drawn ones under packet loss; ends of streams under slow_close.
     pub held: u64,
     /// Pieces that it cut.
     pub pieces: u64,
