@@ -67,7 +67,7 @@ pub(crate) async fn undo(shared: &Shared, landed: Landed) -> UndoReport {
     let Landed { record, live, pending, before } = landed;
     let deadline = started + shared.settings.rollback_timeout;
     let duty = Duty { shared, record: &record, before: before.as_ref(), deadline };
-    let (how, tries) = Attempt { duty, live, pending, end_failed: false }.to_the_end().await;
+    let (how, tries) = Attempt { duty, live, pending, end_failed: false }.run().await;
     let manual = (!how.is_clear()).then(|| record.manual.clone());
     let (fault, kind) = (record.fault.clone(), record.kind.clone());
     let report = UndoReport { fault, kind, how, tries, took: started.elapsed(), manual };
@@ -84,7 +84,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn to_the_end(&mut self) -> (Reverted, u32) {
+    async fn run(&mut self) -> (Reverted, u32) {
         let duty = self.duty;
         let reverter = match duty.shared.registry.of(duty.record) {
             Ok(reverter) => reverter,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Driver {
-    pub(super) async fn close(mut self, ending: Ending) -> RunReport {
+    pub(super) async fn close(mut self: Box<Self>, ending: Ending) -> Box<RunReport> {
         let criteria = self.criteria();
         let left_behind: Vec<_> = self.undone.iter().filter(|undo| !undo.how.is_clear()).cloned().collect();
         let conclusion = self.conclude(&ending, &criteria, !left_behind.is_empty());
@@ -28,21 +28,22 @@ impl Driver {
             self.shared.leave_behind(&self.id).await;
         }
         let faults = self.fault_reports();
-        RunReport {
-            run: self.id,
-            plan: self.plan,
+        let this = *self;
+        Box::new(RunReport {
+            run: this.id,
+            plan: this.plan,
             conclusion,
             criteria,
-            steady_before: self.steady_before,
-            steady_during: self.steady_during,
-            steady_after: self.steady_after,
-            baseline: self.baseline,
+            steady_before: this.steady_before,
+            steady_during: this.steady_during,
+            steady_after: this.steady_after,
+            baseline: this.baseline,
             faults,
-            recovered_in: self.recovered_in,
-            phases: self.phases,
-            experiment: self.experiment,
+            recovered_in: this.recovered_in,
+            phases: this.phases,
+            experiment: this.experiment,
             ending,
-        }
+        })
     }
 
     fn criteria(&self) -> Vec<CriterionResult> {

@@ -38,10 +38,11 @@ impl Driver {
         if let Err(error) = self.write_intents() {
             return Input::Broke(format!("no fault without its intent: {error}"));
         }
-        for fault in self.faults.clone() {
-            self.note_landing(&fault).await;
-            let injected = self.inject_one(&fault).await;
-            if let Some(input) = self.keep(&fault, injected) {
+        let faults = Arc::clone(&self.faults);
+        for fault in faults.iter() {
+            self.note_landing(fault).await;
+            let injected = self.inject_one(fault).await;
+            if let Some(input) = self.keep(fault, injected) {
                 return input;
             }
         }

@@ -58,9 +58,9 @@ pub(crate) async fn drive(
     shared: Arc<Shared>,
     job: Job,
     events: Option<mpsc::UnboundedSender<RunEvent>>,
-) -> Result<RunReport, RunError> {
+) -> Result<Box<RunReport>, RunError> {
     shared.ensure_recovered().await?;
-    let driver = Box::pin(Driver::admit(Arc::clone(&shared), job, events)).await?;
+    let driver = Box::new(Box::pin(Driver::admit(Arc::clone(&shared), job, events)).await?);
     let (ledger, id) = (Arc::clone(&driver.ledger), driver.id.clone());
     match AssertUnwindSafe(driver.to_the_end()).catch_unwind().await {
         Ok(report) => Ok(report),
@@ -89,7 +89,7 @@ struct Driver {
     policy: AllOf,
     eyes: Eyes,
     plan: Plan,
-    faults: Vec<PreparedFault>,
+    faults: Arc<[PreparedFault]>,
     ledger: Ledger,
     baseline: Metrics,
     steady_before: Option<Judgement>,
@@ -107,17 +107,21 @@ struct Driver {
 }
 
 impl Driver {
-    async fn to_the_end(mut self) -> RunReport {
+    /// Each step is boxed, so that a run that waits for its next look, as most do most of the time, is small.
+    async fn to_the_end(mut self: Box<Self>) -> Box<RunReport> {
         let mut command = self.machine.command();
         loop {
             let input = match command {
                 Command::Admit => self.ask_policies(),
-                Command::Baseline => self.take_baseline().await,
-                Command::Inject => self.inject_all().await,
-                Command::Observe => self.observe().await,
-                Command::RollBack(ending) => self.roll_back(&ending).await,
-                Command::Verify => self.verify().await,
-                Command::Close(ending) => return self.close(ending).await,
+                Command::Baseline => Box::pin(self.take_baseline()).await,
+                Command::Inject => Box::pin(self.inject_all()).await,
+                Command::Observe => match self.until_next_look().await {
+                    Some(input) => input,
+                    None => Box::pin(self.observe()).await,
+                },
+                Command::RollBack(ending) => Box::pin(self.roll_back(&ending)).await,
+                Command::Verify => Box::pin(self.verify()).await,
+                Command::Close(ending) => return Box::pin(self.close(ending)).await,
             };
             command = self.machine.step(input);
         }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chaos_core::{
     experiment::{Observation, Phase},
     id::FaultId,
-    injector::{Effect, FaultCtx, Injector},
+    injector::Effect,
     metrics::Metrics,
     probe::Judgement,
     safety::{History, SafetyPolicy, Verdict},
@@ -27,22 +27,22 @@ use crate::{
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Driver {
-    /// One interval: wait, look, judge.
-    pub(super) async fn observe(&mut self) -> Input {
-        let injected_at = self.injected_at.unwrap_or_else(Instant::now);
-        let deadline = injected_at + self.plan.duration;
-        let due = self.next_sample.unwrap_or(injected_at);
-        let abort = self.abort.clone();
+    /// Waits for the next look; an input if the run ends before it.
+    pub(super) async fn until_next_look(&self) -> Option<Input> {
+        let (due, deadline) = (self.next_look(), self.deadline());
         tokio::select! {
             biased;
-            reason = abort.wait() => return Input::Abort(reason),
+            reason = self.abort.wait() => return Some(Input::Abort(reason)),
             () = sleep_until(due.min(deadline)) => {}
         }
-        if due >= deadline && self.next_sample.is_some() {
-            return Input::TimeUp;
-        }
-        self.next_sample =
-            Some(due.max(Instant::now() - self.shared.settings.interval) + self.shared.settings.interval);
+        (due >= deadline && self.next_sample.is_some()).then_some(Input::TimeUp)
+    }
+
+    /// Looks and judges.
+    pub(super) async fn observe(&mut self) -> Input {
+        let (abort, deadline, interval) =
+            (self.abort.clone(), self.deadline(), self.shared.settings.interval);
+        self.next_sample = Some(self.next_look().max(Instant::now() - interval) + interval);
         let metrics = tokio::select! {
             biased;
             reason = abort.wait() => return Input::Abort(reason),
@@ -56,6 +56,15 @@ impl Driver {
             Ok(verdict) => Input::Observed(verdict),
             Err(broke) => Input::Broke(broke),
         }
+    }
+
+    /// The first look is at once.
+    fn next_look(&self) -> Instant {
+        self.next_sample.or(self.injected_at).unwrap_or_else(Instant::now)
+    }
+
+    fn deadline(&self) -> Instant {
+        self.injected_at.unwrap_or_else(Instant::now) + self.plan.duration
     }
 
     /// The first deviation under the fault counts.
@@ -94,16 +103,14 @@ pub(super) fn under_fault(observations: &[Observation]) -> &[Observation] {
 #[derive(Debug)]
 pub(super) struct EffectWatch {
     workers: Handle,
-    faults: Vec<(FaultId, Arc<dyn Injector>, FaultCtx)>,
+    faults: Arc<[PreparedFault]>,
     task: Option<JoinHandle<Vec<(FaultId, Effect)>>>,
     latest: Vec<(FaultId, Effect)>,
 }
 
 impl EffectWatch {
-    pub(super) fn new(shared: &Shared, faults: &[PreparedFault]) -> Self {
-        let of = |fault: &PreparedFault| (fault.id.clone(), Arc::clone(&fault.injector), fault.ctx.clone());
-        let faults = faults.iter().map(of).collect();
-        Self { workers: shared.workers.clone(), faults, task: None, latest: Vec::new() }
+    pub(super) fn new(shared: &Shared, faults: &Arc<[PreparedFault]>) -> Self {
+        Self { workers: shared.workers.clone(), faults: Arc::clone(faults), task: None, latest: Vec::new() }
     }
 
     /// Begins a measurement, if none is under way.
@@ -112,12 +119,15 @@ impl EffectWatch {
             return;
         }
         self.collect();
-        let faults = self.faults.clone();
+        let faults = Arc::clone(&self.faults);
         self.task = Some(self.workers.spawn(async move {
             let mut effects = Vec::with_capacity(faults.len());
-            for (id, injector, ctx) in faults {
-                let effect = injector.effect(&ctx).await;
-                effects.push((id, effect.unwrap_or_else(|error| Effect::not_measured(chain(&error)))));
+            for fault in faults.iter() {
+                let effect = fault.injector.effect(&fault.ctx).await;
+                effects.push((
+                    fault.id.clone(),
+                    effect.unwrap_or_else(|error| Effect::not_measured(chain(&error))),
+                ));
             }
             effects
         }));
@@ -142,7 +152,7 @@ impl EffectWatch {
             self.latest.iter().find(|(known, _)| known == id).map(|(_, effect)| effect.clone())
         };
         let missing = || Effect::not_measured("the measurement did not end in time");
-        self.faults.iter().map(|(id, ..)| (id.clone(), of(id).unwrap_or_else(missing))).collect()
+        self.faults.iter().map(|fault| (fault.id.clone(), of(&fault.id).unwrap_or_else(missing))).collect()
     }
 
     async fn finish(&mut self) {

@@ -176,7 +176,7 @@ impl Driver {
             first.iter().flat_map(|fault| fault.prepared.scope().targets.clone()).collect();
         let guard =
             shared.locks.try_lock(&targets, &id).map_err(|error| RunError::Target(Box::new(error)))?;
-        let faults = draft.prepare(&shared, &run).await?;
+        let faults: Arc<[PreparedFault]> = draft.prepare(&shared, &run).await?.into();
         same_targets(&first, &faults)?;
         let policy = draft.policy;
         let mut driver = Self {

@@ -116,7 +116,7 @@ async fn driven(shared: Arc<Shared>, host: &FakeHost, source: impl MetricsSource
         Experiment::builder("mocked").success_criteria("error rate <5%").build().expect("an experiment");
     let run = Run::new(experiment).fault(FakeFault::new(host, "db", "gone")).metrics(source);
     let job = Job { id: RunId::from_parts(chrono::DateTime::UNIX_EPOCH, 7), run, abort: AbortSwitch::new() };
-    drive(shared, job, None).await.expect("a report")
+    *drive(shared, job, None).await.expect("a report")
 }
 
 fn steady() -> MockFigures {
@@ -132,8 +132,7 @@ fn disk_full() -> JournalError {
 
 #[tokio::test(start_paused = true)]
 async fn the_seeds_quarter_of_an_hour_takes_ninety_looks() {
-    let mut settings = Settings::default();
-    settings.interval = Duration::from_secs(10);
+    let settings = Settings { interval: Duration::from_secs(10), ..Settings::default() };
     let mut store = good_store();
     store.expect_append().returning(|_, _, _| Ok(()));
     let host = FakeHost::new();

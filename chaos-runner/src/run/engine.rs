@@ -25,21 +25,14 @@ use crate::{
 };
 use chaos_core::{id::RunId, plan::Plan};
 
+/// What a run hands to whoever waits for it.
+pub(super) type Finished = Result<Box<RunReport>, RunError>;
+
 /// What the runner's thread is asked to do.
 pub(super) enum Order {
-    Start {
-        job: Job,
-        events: Option<mpsc::UnboundedSender<RunEvent>>,
-        done: oneshot::Sender<Result<RunReport, RunError>>,
-    },
-    Plan {
-        id: RunId,
-        run: Box<Run>,
-        done: oneshot::Sender<Result<Plan, RunError>>,
-    },
-    Recover {
-        done: oneshot::Sender<Result<RecoveryReport, RunError>>,
-    },
+    Start { job: Box<Job>, events: Option<mpsc::UnboundedSender<RunEvent>>, done: oneshot::Sender<Finished> },
+    Plan { id: RunId, run: Box<Run>, done: oneshot::Sender<Result<Plan, RunError>> },
+    Recover { done: oneshot::Sender<Result<RecoveryReport, RunError>> },
 }
 
 /// The thread, and the way to it.
@@ -126,7 +119,7 @@ fn obey(shared: &Arc<Shared>, runs: &mut JoinSet<()>, order: Order) {
             shared.enlist(&job.id, &job.abort);
             runs.spawn(async move {
                 let id = job.id.clone();
-                let result = drive::drive(Arc::clone(&shared), job, events).await;
+                let result = drive::drive(Arc::clone(&shared), *job, events).await;
                 shared.delist(&id);
                 let _ = done.send(result);
             });
@@ -145,7 +138,7 @@ fn obey(shared: &Arc<Shared>, runs: &mut JoinSet<()>, order: Order) {
 }
 
 /// A job and the switch that stops it.
-pub(super) fn job(id: RunId, run: Run) -> (Job, AbortSwitch) {
+pub(super) fn job(id: RunId, run: Run) -> (Box<Job>, AbortSwitch) {
     let abort = AbortSwitch::new();
-    (Job { id, run, abort: abort.clone() }, abort)
+    (Box::new(Job { id, run, abort: abort.clone() }), abort)
 }

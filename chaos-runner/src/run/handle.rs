@@ -3,6 +3,7 @@ use std::sync::Arc;
 use chaos_core::id::RunId;
 use tokio::sync::{oneshot, watch};
 
+use super::engine::Finished;
 use crate::{error::RunError, event::EventStream, event::RunEvent, machine::AbortReason, report::RunReport};
 
 /// Asks a run to stop; the first reason counts.
@@ -50,7 +51,7 @@ pub struct RunHandle {
     id: RunId,
     abort: AbortSwitch,
     events: Option<EventStream>,
-    result: oneshot::Receiver<Result<RunReport, RunError>>,
+    result: oneshot::Receiver<Finished>,
     attached: bool,
 }
 
@@ -59,7 +60,7 @@ impl RunHandle {
         id: RunId,
         abort: AbortSwitch,
         events: Option<EventStream>,
-        result: oneshot::Receiver<Result<RunReport, RunError>>,
+        result: oneshot::Receiver<Finished>,
     ) -> Self {
         Self { id, abort, events, result, attached: true }
     }
@@ -99,7 +100,7 @@ impl RunHandle {
         self.events = None;
         let result = (&mut self.result).await;
         self.attached = false;
-        result.unwrap_or(Err(RunError::ShutDown))
+        result.unwrap_or(Err(RunError::ShutDown)).map(|report| *report)
     }
 
     /// Lets the run go on without a handle.
