@@ -50,7 +50,7 @@ const QUICK: Effort = Effort {
     delayed: 512 << 20,
     requests: 10_000,
     idle: 1_000,
-    samples: 20,
+    samples: 12,
     pace_secs: 0.4,
 };
 

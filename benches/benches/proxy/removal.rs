@@ -35,7 +35,7 @@ pub(crate) fn removal(effort: Effort, report: &mut Report) {
             let beside = |q| format!("{} ms an echo", digits(quantile(&echoes, q)));
             report.note(&name("p50"), median(&times), "ms", &beside(0.5));
             // More threads run than there are processors: a p99 is then the scheduler's, which the echo shows.
-            let goal = quantile(&echoes, 0.99).max(5.0);
+            let goal = quantile(&echoes, 0.99).max(5.0).ceil();
             report.at_most(&name("p99"), quantile(&times, 0.99), "ms", &beside(0.99), goal);
         }
     }
