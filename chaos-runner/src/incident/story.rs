@@ -27,11 +27,12 @@ impl Story {
     pub(super) fn of(events: &[Event]) -> Self {
         let state = fold(events);
         let note = |of: Phase| {
-            let notes = events.iter().filter_map(|event| match &event.body {
+            let mut latest = events.iter().rev();
+            let found = latest.find_map(|event| match &event.body {
                 EventBody::Phase { phase, note } if *phase == of => Some(note.clone()),
                 _ => None,
             });
-            notes.last().unwrap_or_default()
+            found.unwrap_or_default()
         };
         let conclusion = note(Phase::Closed);
         let closed_by_another = state.closed.is_some() && conclusion.is_empty();
@@ -51,7 +52,8 @@ impl Story {
     pub(super) fn opens_incident(&self) -> bool {
         let success = self.state.closed == Some(ExperimentStatus::Success)
             || self.conclusion == Conclusion::Success.to_string();
-        !self.state.faults.is_empty() && !(success && self.state.is_clear())
+        let fine = success && self.state.is_clear();
+        !self.state.faults.is_empty() && !fine
     }
 
     /// The severity before any undo got stuck.

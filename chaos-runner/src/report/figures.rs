@@ -72,6 +72,11 @@ pub(super) struct Bound {
 
 #[cfg(feature = "report")]
 impl Bound {
+    /// Whether the values are to stay below it.
+    pub(super) const fn is_upper(&self) -> bool {
+        !matches!(self.tolerance.comparison(), Comparison::Above | Comparison::AtLeast)
+    }
+
     /// Whether a value lies outside.
     pub(super) fn is_missed_by(&self, value: f64) -> bool {
         let bound = self.tolerance.bound();

@@ -132,8 +132,8 @@ impl RunReport {
     /// The instant of the look that saw the steady state again after the rollback.
     #[must_use]
     pub fn recovered_at(&self) -> Option<DateTime<Utc>> {
-        let looks = self.experiment.observations().iter();
-        let last = looks.filter(|look| look.phase == Phase::Verification).next_back()?;
+        let looks = self.experiment.observations();
+        let last = looks.iter().rfind(|look| look.phase == Phase::Verification)?;
         self.recovered_in.map(|_| last.at)
     }
 }

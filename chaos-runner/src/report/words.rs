@@ -73,7 +73,7 @@ pub(super) fn time_of_day(at: DateTime<Utc>) -> String {
 
 /// From one instant to another, with its sign: `+1.25 s`.
 pub(super) fn offset(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
-    let sign = if to < from { "−" } else { "+" };
+    let sign = if to < from { "-" } else { "+" };
     format!("{sign}{}", duration((to - from).abs().to_std().unwrap_or_default()))
 }
 

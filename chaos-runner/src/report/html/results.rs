@@ -191,7 +191,7 @@ fn effect_part(effect: &Effect) -> Markup {
 /// `+1.3 ms (+1.3%)`; a dash where one of both is missing.
 fn difference(figure: &EffectFigure) -> String {
     let (Some(asked), Some(observed)) = (figure.asked, figure.observed) else { return "–".into() };
-    let sign = if observed < asked { "−" } else { "+" };
+    let sign = if observed < asked { "-" } else { "+" };
     let by = (observed - asked).abs();
     let share = by / asked.abs() * 100.0;
     let shown = format!("{sign}{}", optional(Some(by), &figure.unit));

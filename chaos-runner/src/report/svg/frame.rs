@@ -79,7 +79,7 @@ impl Frame {
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         let unit = self.unit.secs;
         let axis = Axis::new((self.seconds_at(LEFT) / unit, self.seconds_at(RIGHT) / unit), (LEFT, RIGHT));
-        axis.ticks(6.0).into_iter().map(|tick| (axis.place(tick), number(tick).replace('-', "−"))).collect()
+        axis.ticks(6.0).into_iter().map(|tick| (axis.place(tick), number(tick))).collect()
     }
 
     pub(super) fn title(&self) -> String {
@@ -146,7 +146,7 @@ fn secs(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
 /// Puts each label above the middle of its band, then pushes those apart that would overlap.
 fn place_labels(bands: &mut [Band]) {
     let half = |band: &Band| band.label.len() as f64 * LETTER / 2.0;
-    let mut edge = LEFT - 4.0;
+    let mut edge = LEFT + 2.0;
     for band in bands.iter_mut() {
         let half = half(band);
         band.label_at = f64::midpoint(band.from, band.to).max(edge + half);
@@ -162,6 +162,6 @@ fn place_labels(bands: &mut [Band]) {
 
 /// The top of an axis that shows a value with some air above it.
 pub(super) fn round_up(value: f64) -> f64 {
-    let step = nice_step(value / 4.0);
+    let step = nice_step(value / 8.0);
     (value / step).ceil() * step
 }

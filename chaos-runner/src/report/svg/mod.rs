@@ -37,6 +37,7 @@ pub(super) fn chart(frame: &Frame, series: &Series<'_>, describes: &str) -> Mark
             (chart.stop())
             (chart.line())
             (chart.marks())
+            (chart.bound_labels())
         }
     }
 }
@@ -75,7 +76,7 @@ impl<'a> Chart<'a> {
             @for tick in self.values.ticks(4.0) {
                 @let y = self.values.place(tick);
                 path class=(if tick == 0.0 { "grid zero" } else { "grid" }) d=(format!("M{} {y}H{}", px(LEFT), px(RIGHT), y = px(y))) {}
-                text class="tick" x=(px(LEFT - 6.0)) y=(px(y + 4.0)) text-anchor="end" { (signed(tick)) }
+                text class="tick" x=(px(LEFT - 6.0)) y=(px(y + 4.0)) text-anchor="end" { (number(tick)) }
             }
             @for (x, label) in self.frame.ticks() {
                 path class="grid" d=(format!("M{} {}v4", px(x), px(BOTTOM))) {}
@@ -87,24 +88,37 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// Dashed lines; a bound that lies far outside is named at the edge instead.
+    /// Dashed lines, where they are near enough to be drawn to scale.
     fn bounds(&self) -> Markup {
+        html! {
+            @for (bound, scaled) in self.scaled_bounds().filter(|(_, scaled)| self.values.holds(*scaled)) {
+                path class="limit" d=(format!("M{} {y}H{}", px(LEFT), px(RIGHT), y = px(self.values.place(scaled)))) {
+                    title { (bound_text(bound)) }
+                }
+            }
+        }
+    }
+
+    /// Above an upper bound and below a lower one, out of the way of what keeps it; a bound that is far away is named at the edge.
+    fn bound_labels(&self) -> Markup {
         let mut taken: Vec<f64> = Vec::new();
         html! {
-            @for bound in &self.series.bounds {
-                @let scaled = self.series.unit.scaled(bound.tolerance.bound());
-                @let y = self.values.place(scaled);
-                @let inside = self.values.holds(bounded(scaled));
-                @let label_y = free_place(&mut taken, if y > TOP + 14.0 { y - 4.0 } else { y + 12.0 });
-                @if inside {
-                    path class="limit" d=(format!("M{} {y}H{}", px(LEFT), px(RIGHT), y = px(y))) { title { (bound_text(bound)) } }
-                }
-                text class="limit" x=(px(RIGHT - 4.0)) y=(px(label_y)) text-anchor="end" {
-                    @if !inside { (if scaled > 0.0 { "↑ " } else { "↓ " }) }
+            @for (bound, scaled) in self.scaled_bounds() {
+                @let line = self.values.place(scaled);
+                @let wanted = if bound.is_upper() { line - 4.0 } else { line + 12.0 };
+                @let y = free_place(&mut taken, wanted.clamp(TOP + 11.0, BOTTOM - 4.0));
+                text class="limit" x=(px(RIGHT - 4.0)) y=(px(y)) text-anchor="end" {
+                    @if !self.values.holds(scaled) { (if scaled > 0.0 { "↑ " } else { "↓ " }) }
                     (bound_text(bound))
                 }
             }
         }
+    }
+
+    /// The bounds, with their values in the unit of the chart.
+    fn scaled_bounds(&self) -> impl Iterator<Item = (&Bound, f64)> {
+        let unit = self.series.unit;
+        self.series.bounds.iter().map(move |bound| (bound, bounded(unit.scaled(bound.tolerance.bound()))))
     }
 
     fn stop(&self) -> Markup {
@@ -134,7 +148,8 @@ impl<'a> Chart<'a> {
 
     fn marks(&self) -> Markup {
         html! {
-            @for point in &self.drawn.marks {
+            @for (index, point) in self.drawn.marks.iter().enumerate() {
+                @let goes_on = index > 0 && self.drawn.marks[index - 1].value().is_none();
                 @let x = px(self.frame.place(point.at));
                 @match point.value() {
                     Some(value) => {
@@ -147,7 +162,9 @@ impl<'a> Chart<'a> {
                         g class="unknown" {
                             title { (self.tooltip(point)) }
                             path d=(format!("M{x} {}V{}", px(TOP), px(BOTTOM))) {}
-                            text x=(x) y=(px(f64::midpoint(TOP, BOTTOM))) text-anchor="middle" { "?" }
+                            @if !goes_on {
+                                text x=(x) y=(px(f64::midpoint(TOP, BOTTOM))) text-anchor="middle" { "?" }
+                            }
                         }
                     }
                 }
@@ -200,10 +217,6 @@ fn free_place(taken: &mut Vec<f64>, wanted: f64) -> f64 {
     }
     taken.push(place);
     place
-}
-
-fn signed(value: f64) -> String {
-    number(value).replace('-', "−")
 }
 
 /// A place with one decimal, which is finer than a screen.
