@@ -49,6 +49,10 @@ pub enum RunError {
     /// A guard's fault did not come about.
     #[error("the fault is not on: {0}")]
     NotInjected(Conclusion),
+    /// The run broke in a way that is not foreseen, such as a panic in `kind` of an injector. What may have landed is rolled
+    /// back, and looked for again before the next run.
+    #[error("the run broke: {0}")]
+    Broke(String),
     /// The runner is shutting down.
     #[error("the runner is shutting down")]
     ShutDown,

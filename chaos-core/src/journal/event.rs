@@ -60,7 +60,7 @@ pub enum EventBody {
     /// A fault is about to be injected; from here on it may have landed.
     Intent {
         /// All that the undo needs.
-        undo: UndoRecord,
+        undo: Box<UndoRecord>,
     },
     /// A fault was injected.
     Applied {
@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for EventBody {
 #[serde(rename_all = "snake_case")]
 enum Known {
     Run(RunInfo),
-    Intent { undo: UndoRecord },
+    Intent { undo: Box<UndoRecord> },
     Applied { fault: FaultId },
     Undone { fault: FaultId, how: Reverted },
     Stuck { fault: FaultId, why: String, manual: String },

@@ -72,7 +72,7 @@ fn apply(state: &mut JournalState, body: &EventBody) {
         EventBody::Run(info) => state.info = Some(info.clone()),
         EventBody::Intent { undo } => {
             let entry = landed(state, &undo.fault);
-            entry.records.push(undo.clone());
+            entry.records.push((**undo).clone());
         }
         EventBody::Applied { fault } => {
             landed(state, fault);
@@ -136,7 +136,9 @@ mod tests {
         let prepared = Prepared::held_by_process(kind.clone(), &number).unwrap();
         let ctx = FaultCtx::new(run, fault(number), DateTime::<Utc>::UNIX_EPOCH);
         let holder = ProcessId { boot_id: "b".into(), pid: 1, start_time: 1 };
-        event(EventBody::Intent { undo: UndoRecord::new(&ctx, kind, Guarantee::Recover, &prepared, holder) })
+        event(EventBody::Intent {
+            undo: UndoRecord::new(&ctx, kind, Guarantee::Recover, &prepared, holder).into(),
+        })
     }
 
     fn applied(number: usize) -> Event {

@@ -9,6 +9,9 @@ use crate::{
     journal::{Durability, Event, EventBody, Journal, Outstanding, fold},
 };
 
+/// Up to here a run's events take no more room than they need: there may be ten thousand runs.
+const SMALL: usize = 16;
+
 /// A journal in memory: for tests, and for runs whose faults end with the process anyway.
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
@@ -65,7 +68,11 @@ impl Journal for MemoryJournal {
             return Err(JournalError::NoSuchRun { run: run.clone() });
         }
         let closes = events.iter().any(|event| matches!(event.body, EventBody::Closed { .. }));
-        runs.events.entry(run.clone()).or_default().extend_from_slice(events);
+        let known = runs.events.entry(run.clone()).or_default();
+        if known.len() < SMALL {
+            known.reserve_exact(events.len());
+        }
+        known.extend_from_slice(events);
         if closes {
             runs.leased.remove(run);
         } else {

@@ -36,7 +36,7 @@ fn bodies() -> Vec<(&'static str, EventBody)> {
     let undone = |how| EventBody::Undone { fault: fault(), how };
     vec![
         ("run", EventBody::Run(RunInfo::new("Slow network".into(), u64::MAX, runner()))),
-        ("intent", EventBody::Intent { undo: record() }),
+        ("intent", EventBody::Intent { undo: record().into() }),
         ("applied", EventBody::Applied { fault: fault() }),
         ("undone", undone(Reverted::Undone)),
         ("undone-nothing-to-do", undone(Reverted::NothingToDo)),
@@ -102,7 +102,7 @@ fn an_event_of_a_newer_program_is_kept_and_clears_nothing() {
     assert_eq!(newer.body, EventBody::Unknown(undone));
     let again: Event = serde_json::from_str(&serde_json::to_string(&newer).unwrap()).unwrap();
     assert_eq!(again, newer, "it survives being written again");
-    let intent = Event::new(now(), EventBody::Intent { undo: record() });
+    let intent = Event::new(now(), EventBody::Intent { undo: record().into() });
     let state = fold(&[intent, newer]);
     assert!(state.duties().count() == 1 && state.unknown_events == 1);
     for strange in

@@ -39,6 +39,7 @@ impl Driver {
             return Input::Broke(format!("no fault without its intent: {error}"));
         }
         let faults = Arc::clone(&self.faults);
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).reserve_exact(faults.len());
         for fault in faults.iter() {
             self.note_landing(fault).await;
             let injected = self.inject_one(fault).await;
@@ -54,8 +55,9 @@ impl Driver {
     /// All intents of the phase: one write, one sync.
     fn write_intents(&self) -> Result<(), String> {
         let now = self.shared.clock.now();
-        let intent =
-            |fault: &PreparedFault| Event::new(now, EventBody::Intent { undo: fault.record(&self.shared) });
+        let intent = |fault: &PreparedFault| {
+            Event::new(now, EventBody::Intent { undo: fault.record(&self.shared).into() })
+        };
         let intents: Vec<Event> = self.faults.iter().map(intent).collect();
         self.shared.journal.append(&self.id, &intents, Durability::Durable).map_err(|error| chain(&error))
     }

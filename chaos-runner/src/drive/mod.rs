@@ -56,23 +56,41 @@ type Ledger = Arc<Mutex<Vec<Landed>>>;
 /// Drives one run to its end. Whatever happens in between, what may have landed is rolled back.
 pub(crate) async fn drive(
     shared: Arc<Shared>,
-    job: Job,
+    job: Box<Job>,
     events: Option<mpsc::UnboundedSender<RunEvent>>,
 ) -> Result<Box<RunReport>, RunError> {
-    shared.ensure_recovered().await?;
-    let driver = Box::new(Box::pin(Driver::admit(Arc::clone(&shared), job, events)).await?);
-    let (ledger, id) = (Arc::clone(&driver.ledger), driver.id.clone());
-    match AssertUnwindSafe(driver.to_the_end()).catch_unwind().await {
-        Ok(report) => Ok(report),
-        Err(panic) => {
-            tracing::error!(run = %id, panic = panic_text(&*panic), "the driver of a run broke; rolling back");
-            while let Some(landed) = pop(&ledger) {
-                rollback::undo(&shared, landed).await;
-            }
-            shared.leave_behind(&id).await;
-            std::panic::resume_unwind(panic)
-        }
+    let (ledger, id) = (Ledger::default(), job.id.clone());
+    let run = Box::pin(admit_and_drive(Arc::clone(&shared), job, events, Arc::clone(&ledger)));
+    match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => Box::pin(clean_up(&shared, &id, &ledger, panic_text(&*panic))).await,
     }
+}
+
+async fn admit_and_drive(
+    shared: Arc<Shared>,
+    job: Box<Job>,
+    events: Option<mpsc::UnboundedSender<RunEvent>>,
+    ledger: Ledger,
+) -> Result<Box<RunReport>, RunError> {
+    Box::pin(shared.ensure_recovered()).await?;
+    let driver = Box::pin(Driver::admit(shared, job, events, ledger)).await?;
+    Ok(driver.to_the_end().await)
+}
+
+/// The driver itself broke, or code of others that it called in place.
+async fn clean_up(
+    shared: &Shared,
+    id: &RunId,
+    ledger: &Ledger,
+    what: String,
+) -> Result<Box<RunReport>, RunError> {
+    tracing::error!(run = %id, panic = what, "the driver of a run broke; rolling back");
+    while let Some(landed) = pop(ledger) {
+        rollback::undo(shared, landed).await;
+    }
+    shared.leave_behind(id).await;
+    Err(RunError::Broke(what))
 }
 
 fn pop(ledger: &Ledger) -> Option<Landed> {

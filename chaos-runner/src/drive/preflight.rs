@@ -16,7 +16,7 @@ use chaos_core::{
 };
 use tokio::sync::mpsc;
 
-use super::{Driver, Job, observe::EffectWatch, sample::Eyes};
+use super::{Driver, Job, Ledger, observe::EffectWatch, sample::Eyes};
 use crate::{
     error::RunError,
     event::RunEvent,
@@ -165,10 +165,11 @@ impl Driver {
     /// Looks, locks the targets, looks again under the lock, and opens the journal. An error leaves nothing behind.
     pub(super) async fn admit(
         shared: Arc<Shared>,
-        job: Job,
+        job: Box<Job>,
         events: Option<mpsc::UnboundedSender<RunEvent>>,
-    ) -> Result<Self, RunError> {
-        let Job { id, run, abort } = job;
+        ledger: Ledger,
+    ) -> Result<Box<Self>, RunError> {
+        let Job { id, run, abort } = *job;
         let draft = Draft::new(&shared, &id, &run)?;
         let first = draft.prepare(&shared, &run).await?;
         let plan = draft.plan(&run, &first)?;
@@ -179,7 +180,7 @@ impl Driver {
         let faults: Arc<[PreparedFault]> = draft.prepare(&shared, &run).await?.into();
         same_targets(&first, &faults)?;
         let policy = draft.policy;
-        let mut driver = Self {
+        let mut driver = Box::new(Self {
             machine: Machine::new(shared.settings.unknown_grace),
             eyes: Eyes::new(run.metrics, run.probes, run.steady_state),
             effects: EffectWatch::new(&shared, &faults),
@@ -189,7 +190,7 @@ impl Driver {
             faults,
             abort,
             events,
-            ledger: super::Ledger::default(),
+            ledger,
             baseline: Metrics::new(),
             steady_before: None,
             steady_during: None,
@@ -203,7 +204,7 @@ impl Driver {
             _targets: guard,
             shared,
             id,
-        };
+        });
         driver.open_journal()?;
         driver.begin(Phase::Preflight, "");
         Ok(driver)

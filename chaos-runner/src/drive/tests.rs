@@ -116,7 +116,7 @@ async fn driven(shared: Arc<Shared>, host: &FakeHost, source: impl MetricsSource
         Experiment::builder("mocked").success_criteria("error rate <5%").build().expect("an experiment");
     let run = Run::new(experiment).fault(FakeFault::new(host, "db", "gone")).metrics(source);
     let job = Job { id: RunId::from_parts(chrono::DateTime::UNIX_EPOCH, 7), run, abort: AbortSwitch::new() };
-    *drive(shared, job, None).await.expect("a report")
+    *drive(shared, Box::new(job), None).await.expect("a report")
 }
 
 fn steady() -> MockFigures {

@@ -60,7 +60,6 @@ fn is_deeper_than(levels: usize, value: &Value) -> bool {
 
 /// What stands at the beginning of some bytes.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it lives between two calls only, one at a time")]
 pub(super) enum Step {
     /// A record that its checksum proves.
     Record {
@@ -230,7 +229,7 @@ mod tests {
     fn intent_of(payload: Value) -> Event {
         let mut undo = testing::undo(1);
         undo.payload = payload;
-        testing::event(EventBody::Intent { undo })
+        testing::event(EventBody::Intent { undo: undo.into() })
     }
 
     fn read_back(event: &Event) -> Event {

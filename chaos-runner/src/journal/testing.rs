@@ -42,7 +42,7 @@ pub(crate) fn undo(number: usize) -> UndoRecord {
 }
 
 pub(crate) fn intent(number: usize) -> Event {
-    event(EventBody::Intent { undo: undo(number) })
+    event(EventBody::Intent { undo: undo(number).into() })
 }
 
 pub(crate) fn applied(number: usize) -> Event {

@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_was_told_is_no_news_until_the_fault_lands_again() {
-        let intent = EventBody::Intent { undo: testing::undo(1) };
+        let intent = EventBody::Intent { undo: testing::undo(1).into() };
         let why = Reverted::Stuck { why: "busy".into() };
         let told_once = told(&[intent.clone(), undone(why.clone()), stuck("busy")]);
         assert!(!told_once.is_news(&undone(why.clone())));

@@ -119,7 +119,7 @@ fn obey(shared: &Arc<Shared>, runs: &mut JoinSet<()>, order: Order) {
             shared.enlist(&job.id, &job.abort);
             runs.spawn(async move {
                 let id = job.id.clone();
-                let result = drive::drive(Arc::clone(&shared), *job, events).await;
+                let result = drive::drive(Arc::clone(&shared), job, events).await;
                 shared.delist(&id);
                 let _ = done.send(result);
             });

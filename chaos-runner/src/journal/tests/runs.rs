@@ -42,7 +42,7 @@ fn an_event_that_cannot_be_written_leaves_nothing() {
     let journal = FileJournal::open(root.path()).unwrap();
     let mut undo = undo(1);
     undo.payload = (0..200).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
-    let deep = event(EventBody::Intent { undo });
+    let deep = event(EventBody::Intent { undo: undo.into() });
     let error = journal.append(&run(1), &[opening(), deep.clone()], Durability::Durable).unwrap_err();
     assert!(matches!(error, JournalError::Refused { .. }), "{error}");
     assert_eq!(names(&journal), [""; 0]);
