@@ -102,8 +102,10 @@ impl<'a> Chart<'a> {
     /// Above an upper bound and below a lower one, out of the way of what keeps it; a bound that is far away is named at the edge.
     fn bound_labels(&self) -> Markup {
         let mut taken: Vec<f64> = Vec::new();
+        let mut bounds: Vec<_> = self.scaled_bounds().collect();
+        bounds.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         html! {
-            @for (bound, scaled) in self.scaled_bounds() {
+            @for (bound, scaled) in bounds {
                 @let line = self.values.place(scaled);
                 @let wanted = if bound.is_upper() { line - 4.0 } else { line + 12.0 };
                 @let y = free_place(&mut taken, wanted.clamp(TOP + 11.0, BOTTOM - 4.0));
