@@ -38,11 +38,15 @@ impl Driver {
         (due >= deadline && self.next_sample.is_some()).then_some(Input::TimeUp)
     }
 
-    /// Looks and judges.
+    /// Looks and judges. The first look is never cut short by the end of the experiment, only by its own time limit: a run that
+    /// saw nothing shows nothing.
     pub(super) async fn observe(&mut self) -> Input {
-        let (abort, deadline, interval) =
-            (self.abort.clone(), self.deadline(), self.shared.settings.interval);
-        self.next_sample = Some(self.next_look().max(Instant::now() - interval) + interval);
+        let (abort, now) = (self.abort.clone(), Instant::now());
+        let deadline = match self.next_sample {
+            None => self.deadline().max(now + self.shared.settings.sample_timeout),
+            Some(_) => self.deadline(),
+        };
+        self.next_sample = Some(now.max(self.next_look() + self.shared.settings.interval));
         let metrics = tokio::select! {
             biased;
             reason = abort.wait() => return Input::Abort(reason),

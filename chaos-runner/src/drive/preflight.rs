@@ -24,6 +24,9 @@ use crate::{
     run::{RequestedFault, Run, Shared, on_worker},
 };
 
+/// No fault is held for longer, whatever a policy allows.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// A fault that was looked at and not yet injected.
 #[derive(Debug, Clone)]
 pub(super) struct PreparedFault {
@@ -140,6 +143,10 @@ fn problems(shared: &Shared, run: &Run, duration: Option<Duration>) -> Vec<Probl
     if duration.is_none() {
         let hint = "set the experiment's duration or a safety policy with a time limit";
         problems.push(Problem::new("duration", "there is no time limit").hint(hint));
+    }
+    if let Some(duration) = duration.filter(|duration| *duration > LONGEST) {
+        let hint = "set the experiment's duration or a policy with a shorter time limit";
+        problems.push(Problem::new("duration", format!("{duration:?} is more than {LONGEST:?}")).hint(hint));
     }
     if shared.settings.interval.is_zero() {
         problems.push(Problem::new("interval", "the time between two observations is zero"));

@@ -351,3 +351,21 @@ async fn three_hundred_runs_at_once() {
     }
     bench.assert_clean();
 }
+
+#[tokio::test]
+async fn even_the_shortest_run_looks_once_under_the_fault() {
+    let bench = Bench::new();
+    let host = bench.host.clone();
+    let slow = function::from_async_fn(move || {
+        let under_fault = host.is_marked();
+        async move {
+            // Under the fault the look takes longer than the experiment.
+            tokio::time::sleep(std::time::Duration::from_millis(if under_fault { 50 } else { 0 })).await;
+            figures(0.01)
+        }
+    });
+    let experiment = experiment().duration(HumanDuration::from_millis(1)).build().expect("an experiment");
+    let report =
+        within(bench.runner.run_all(Run::new(experiment).fault(bench.fault("db")).metrics(slow))).await;
+    assert_eq!(report.expect("a report").status(), ExperimentStatus::Success);
+}
