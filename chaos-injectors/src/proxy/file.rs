@@ -1,44 +1,30 @@
-//! Proxy faults from the `spec` of an experiment file.
+//! Proxy faults from the `spec` of an experiment file, and what undoes them.
 
-use chaos_core::{
-    error::{PlanError, Problem},
-    id::FaultKind,
-    injector::Injector,
-    spec::FaultFactory,
-    undo::ReverterRegistry,
-};
-use serde_json::{Map, Value};
+use chaos_core::{error::PlanError, id::FaultKind, spec::FaultFactory, undo::ReverterRegistry};
 
 use super::{
     Bandwidth, Down, Latency, LimitData, PacketLoss, ResetPeer, Slicer, SlowClose, Timeout, ToxicFault,
     ToxicReverter, ToxicSpec,
 };
 
-const PROXY: &str = "proxy";
-
 macro_rules! kinds {
     ($($spec:ident),* $(,)?) => {
         /// The kinds of all proxy faults.
         pub const KINDS: &[&str] = &[$($spec::KIND),*];
 
-        /// Reads the `spec` of a fault of `kind`: the fields of the toxic, and `proxy`, the name of a proxy that lives in
-        /// this process when the fault is prepared. `None` if the kind is not one of [`KINDS`].
+        /// Lets a factory build all proxy faults; the spec is the fields of the toxic, and `proxy`, the name of a proxy
+        /// that lives in this process when the fault is prepared.
         ///
         /// ```
-        /// let spec = serde_json::json!({ "proxy": "db", "latency": "200ms" });
-        /// let fault = chaos_injectors::proxy::fault("proxy.latency", &spec).expect("a kind of this family")?;
-        /// assert_eq!(fault.kind().as_str(), "proxy.latency");
+        /// use chaos_core::{id::FaultKind, spec::{FaultFactory, SpecValue}};
+        /// let mut factory = FaultFactory::new();
+        /// chaos_injectors::proxy::register_kinds(&mut factory);
+        /// let spec = SpecValue::from_json(serde_json::json!({ "proxy": "db", "delay": "200ms" }));
+        /// let fault = factory.build(&FaultKind::from_static("proxy.slow_close"), &spec)?;
         /// # Ok::<(), chaos_core::error::PlanError>(())
         /// ```
-        ///
-        /// # Errors
-        /// [`PlanError`]: unknown, missing or mistyped fields with their paths, or everything that is wrong with the
-        /// values.
-        pub fn fault(kind: &str, spec: &Value) -> Option<Result<Box<dyn Injector>, PlanError>> {
-            match kind {
-                $($spec::KIND => Some(read::<$spec>(spec)),)*
-                _ => None,
-            }
+        pub fn register_kinds(factory: &mut FaultFactory) {
+            $(factory.register_spec(FaultKind::from_static($spec::KIND), checked::<$spec>);)*
         }
 
         /// Registers what undoes proxy faults.
@@ -48,84 +34,28 @@ macro_rules! kinds {
     };
 }
 
-/// Lets a factory build all proxy faults.
-pub fn register_kinds(factory: &mut FaultFactory) {
-    for kind in KINDS {
-        factory.register(FaultKind::from_static(kind), |spec| match fault(kind, spec.value()) {
-            Some(built) => built.map_err(|error| spec.locate(error)),
-            None => Err(PlanError::new(*kind, vec![Problem::new("kind", "is not a proxy fault")])),
-        });
-    }
-}
-
 kinds![Latency, Bandwidth, SlowClose, Timeout, ResetPeer, LimitData, Slicer, Down, PacketLoss];
 
-fn read<T: ToxicSpec>(spec: &Value) -> Result<Box<dyn Injector>, PlanError> {
-    let wrong = |problems| PlanError::new(T::KIND, problems);
-    let Value::Object(fields) = spec else {
-        return Err(wrong(vec![
-            Problem::new("", "the spec is no mapping").hint("write `proxy: <name>` and its fields"),
-        ]));
-    };
-    let (mut problems, name) = (unknown::<T>(fields), proxy_of(fields));
-    if !problems.is_empty() {
-        problems.extend(name.err());
-        return Err(wrong(problems));
-    }
-    let own: Map<String, Value> = fields
-        .iter()
-        .filter(|(field, _)| *field != PROXY)
-        .map(|(field, value)| (field.clone(), value.clone()))
-        .collect();
-    let typed = serde_path_to_error::deserialize::<_, T>(Value::Object(own)).map_err(|error| {
-        let path = if error.path().iter().len() == 0 { String::new() } else { error.path().to_string() };
-        Problem::new(path, error.into_inner().to_string())
-    });
-    match (typed, name) {
-        (Ok(spec), Ok(name)) => {
-            spec.validate()?;
-            Ok(Box::new(ToxicFault::on_named(spec, name)))
-        }
-        (typed, name) => {
-            let values = typed.as_ref().map(ToxicSpec::problems).unwrap_or_default();
-            Err(wrong(name.err().into_iter().chain(typed.err()).chain(values).collect()))
-        }
-    }
-}
-
-fn proxy_of(fields: &Map<String, Value>) -> Result<String, Problem> {
-    match fields.get(PROXY) {
-        Some(Value::String(name)) if !name.is_empty() => Ok(name.clone()),
-        Some(_) => Err(Problem::new(PROXY, "not the name of a proxy").hint("write for example `proxy: db`")),
-        None => Err(Problem::new(PROXY, "is missing").hint("write for example `proxy: db`")),
-    }
-}
-
-fn unknown<T: ToxicSpec>(fields: &Map<String, Value>) -> Vec<Problem> {
-    let known = || std::iter::once(PROXY).chain(T::FIELDS.iter().copied());
-    let stranger = |field: &&String| !known().any(|known| known == **field);
-    fields.keys().filter(stranger).map(|field| stray(field, known())).collect()
-}
-
-fn stray<'a>(field: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
-    let shown: String = field.escape_debug().take(64).collect();
-    let near = known
-        .clone()
-        .map(|known| (strsim::damerau_levenshtein(field, known), known))
-        .min()
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 4);
-    let hint = match near {
-        Some((_, known)) => format!("did you mean `{known}`?"),
-        None => format!("its fields are {}", known.collect::<Vec<_>>().join(", ")),
-    };
-    Problem::new(shown.clone(), format!("unknown field `{shown}`")).hint(hint)
+fn checked<T: ToxicSpec>(fault: ToxicFault<T>) -> Result<ToxicFault<T>, PlanError> {
+    fault.validate().map(|()| fault)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use chaos_core::{file::ExperimentFile, spec::SpecValue};
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn factory() -> FaultFactory {
+        let mut factory = FaultFactory::new();
+        register_kinds(&mut factory);
+        factory
+    }
+
+    fn wrong(kind: &'static str, spec: Value) -> String {
+        factory().build(&FaultKind::from_static(kind), &SpecValue::from_json(spec)).unwrap_err().to_string()
+    }
 
     #[test]
     fn every_kind_is_read() {
@@ -145,27 +75,66 @@ mod tests {
         ];
         assert_eq!(specs.each_ref().map(|(kind, _)| *kind), *KINDS);
         for (kind, spec) in specs {
-            assert_eq!(fault(kind, &spec).unwrap().unwrap().kind().as_str(), kind);
+            let fault = factory().build(&FaultKind::from_static(kind), &SpecValue::from_json(spec)).unwrap();
+            assert_eq!(fault.kind().as_str(), kind);
         }
-        assert!(fault("proxy.nonsense", &json!({})).is_none());
+    }
+
+    #[test]
+    fn a_fault_is_its_spec_on_the_named_proxy() {
+        let written = json!({
+            "proxy": "db", "latency": "200ms", "jitter": "20ms", "stream": "both", "toxicity": "50%",
+        });
+        let read: ToxicFault<Latency> = SpecValue::from_json(written.clone()).deserialize().unwrap();
+        let mut own = written;
+        own.as_object_mut().unwrap().remove("proxy");
+        let spec: Latency = serde_json::from_value(own).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", spec.on_named("db")));
     }
 
     #[test]
     fn bad_specs_say_where_and_what() {
         let bad = [
             json!("200ms"),
+            json!(null),
             json!({ "latency": "200ms" }),
+            json!({ "latency": "5" }),
             json!({ "proxy": "db" }),
             json!({ "proxy": 7, "latency": "5" }),
-            json!({ "proxy": "", "latency": "200ms", "jitter": "300ms" }),
+            json!({ "proxy": "", "latency": "200ms" }),
+            json!({ "proxy": null, "latency": "200ms" }),
+            json!({ "proxy": "db", "latency": "200ms", "jitter": "300ms" }),
             json!({ "proxy": "db", "latncy": "200ms", "shape\u{1b}": 1 }),
+            json!({ "proxi": "db", "latency": "200ms" }),
             json!({ "latencies": "200ms", "percnt": 1 }),
             json!({ "proxy": "db", "latency": "200ms", "stream": "sideways" }),
             json!({ "proxy": "db", "latency": "200ms", "toxicity": 0 }),
             json!({ "proxy": "db", "latency": "0ms" }),
         ];
-        let errors = bad.map(|spec| fault("proxy.latency", &spec).unwrap().unwrap_err().to_string());
-        insta::assert_snapshot!(errors.join("\n"));
+        insta::assert_snapshot!(bad.map(|spec| wrong("proxy.latency", spec)).join("\n"));
+    }
+
+    #[test]
+    fn a_file_shows_line_and_column_of_what_is_wrong() {
+        let text = "
+version: 1
+title: Slow database
+limits: { max_duration: 5m }
+faults:
+  - kind: proxy.latency
+    spec:
+      proxy: db
+      latency: 200ms
+      jiter: 20ms
+  - kind: proxy.bandwidth
+    spec: { proxy: db, rate: fast }
+  - kind: proxy.slicer
+    spec: { proxy: db, average_size: 10B, size_variation: 10B }
+  - kind: proxy.down
+    spec: {}
+";
+        let file = ExperimentFile::parse("slow.yaml", text).unwrap();
+        insta::assert_snapshot!(file.build_faults(&factory()).unwrap_err());
     }
 
     #[test]

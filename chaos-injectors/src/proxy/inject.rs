@@ -28,6 +28,17 @@ use super::{
 ///
 /// let fault = Latency::new(HumanDuration::from_millis(200)).on_named("db");
 /// ```
+///
+/// It is read from the fields of its spec and `proxy`, the name of the proxy, and like the spec not checked until
+/// [`ToxicFault::validate`].
+///
+/// ```
+/// use chaos_injectors::proxy::{Latency, ToxicFault};
+///
+/// let fault: ToxicFault<Latency> = serde_json::from_str(r#"{"proxy": "db", "latency": "200ms"}"#)?;
+/// fault.validate()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ToxicFault<T> {
     spec: T,

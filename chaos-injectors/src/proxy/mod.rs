@@ -3,7 +3,7 @@
 //! [`Proxy::builder`] starts a proxy before a server. [`Toxic`]s change what its live connections do, at once and
 //! exactly: [`ProxyHandle::add_toxic`] and [`ProxyHandle::remove_toxic`] from any thread. As faults of an experiment
 //! toxics are built from specs such as [`Latency`], put on a proxy with [`ToxicSpec::on`], and taken away by a
-//! [`ToxicReverter`]; [`fault`] reads them from an experiment file.
+//! [`ToxicReverter`]; [`register_kinds`] has a factory read them from experiment files.
 //!
 //! ```
 //! use chaos_core::units::HumanDuration;
@@ -44,7 +44,7 @@ pub use self::{
         Counters, DelayHistogram, DelaySummary, Proxy, ProxyBuilder, ProxyError, ProxyHandle, Stream, Toxic,
         ToxicError, ToxicKind, ToxicReport,
     },
-    file::{KINDS, fault, register, register_kinds},
+    file::{KINDS, register, register_kinds},
     inject::ToxicFault,
     spec::{
         Bandwidth, Down, Latency, LimitData, PacketLoss, ResetPeer, Slicer, SlowClose, Timeout, ToxicSpec,

@@ -6,7 +6,10 @@ use chaos_core::{
     error::{PlanError, Problem},
     units::{ByteSize, HumanDuration, Percent, Rate},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 
 use super::{
     ToxicFault,
@@ -25,8 +28,6 @@ const DEFAULT_RTO: HumanDuration = HumanDuration::from_millis(200);
 pub trait ToxicSpec: fmt::Debug + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The kind under which journals and experiment files know the fault, such as `proxy.latency`.
     const KIND: &'static str;
-    /// The fields of the serde form.
-    const FIELDS: &'static [&'static str];
 
     /// The engine's form.
     fn toxic(&self) -> ToxicKind;
@@ -67,7 +68,7 @@ macro_rules! toxic_spec {
     (
         $(#[$doc:meta])*
         $name:ident($kind:literal) {
-            $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)?
+            $($(#[$serde:meta])* $field:ident: $type:ty),* $(,)?
         }
         toxic: |$this:ident| $toxic:expr,
         problems: |$checked:ident| $problems:expr,
@@ -77,7 +78,7 @@ macro_rules! toxic_spec {
         #[serde(deny_unknown_fields)]
         #[must_use = "a spec does nothing until it is put on a proxy"]
         pub struct $name {
-            $($(#[$field_doc])* $field: $type,)*
+            $($(#[$serde])* $field: $type,)*
             #[serde(default)]
             stream: Stream,
             #[serde(default = "hundred")]
@@ -100,7 +101,6 @@ macro_rules! toxic_spec {
 
         impl ToxicSpec for $name {
             const KIND: &'static str = $kind;
-            const FIELDS: &'static [&'static str] = &[$(stringify!($field),)* "stream", "toxicity"];
 
             fn toxic(&self) -> ToxicKind {
                 let $this = self;
@@ -120,7 +120,42 @@ macro_rules! toxic_spec {
                 $problems.into_iter().flatten().collect()
             }
         }
+
+        const _: () = {
+            #[derive(Deserialize)]
+            #[serde(deny_unknown_fields)]
+            struct OnProxy {
+                proxy: ProxyName,
+                $($(#[$serde])* $field: $type,)*
+                #[serde(default)]
+                stream: Stream,
+                #[serde(default = "hundred")]
+                toxicity: Percent,
+            }
+
+            impl<'de> Deserialize<'de> for ToxicFault<$name> {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let OnProxy { proxy, $($field,)* stream, toxicity } = OnProxy::deserialize(deserializer)?;
+                    Ok(ToxicFault::on_named($name { $($field,)* stream, toxicity }, proxy.0))
+                }
+            }
+        };
     };
+}
+
+/// The name of a proxy as a file writes it.
+struct ProxyName(String);
+
+impl<'de> Deserialize<'de> for ProxyName {
+    /// An option, because serde reads a field that is not there as none: so the error can say what to write.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = |what| D::Error::custom(format_args!("{what}: write for example `proxy: db`"));
+        match Option::<String>::deserialize(deserializer)? {
+            Some(name) if !name.is_empty() => Ok(Self(name)),
+            Some(_) => Err(wrong("the name of the proxy is empty")),
+            None => Err(wrong("missing field `proxy`")),
+        }
+    }
 }
 
 toxic_spec! {

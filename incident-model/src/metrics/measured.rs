@@ -57,7 +57,7 @@ impl Measured {
 
     /// When the clock started.
     #[must_use]
-    pub const fn from_at(&self) -> DateTime<Utc> {
+    pub const fn started_at(&self) -> DateTime<Utc> {
         self.from_at
     }
 
