@@ -1,6 +1,6 @@
 //! Names of runs and faults: text, validated once, safe in file names, table names and labels.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -20,7 +20,7 @@ const KIND_RULE: &str = "a family and a name of a-z, 0-9 and _, such as proxy.la
 
 /// One run of an experiment. What a fault creates carries this id as its mark.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunId(String);
+pub struct RunId(Arc<str>);
 
 impl RunId {
     /// An id that sorts by its start: `20260117t143000-9f86d081`.
@@ -28,7 +28,7 @@ impl RunId {
     pub fn from_parts(at: DateTime<Utc>, entropy: u32) -> Self {
         let mut stamp = at.format("%Y%m%dt%H%M%S").to_string();
         stamp.retain(|c| c.is_ascii_alphanumeric());
-        Self(format!("{stamp}-{entropy:08x}"))
+        Self(format!("{stamp}-{entropy:08x}").into())
     }
 
     /// An id that begins with `at` and ends in 32 random bits.
@@ -46,13 +46,13 @@ impl RunId {
 
 /// One fault within a run, named by the experiment: `slow-db`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FaultId(String);
+pub struct FaultId(Arc<str>);
 
 impl FaultId {
     /// The id of the fault at `index` (from 0) that was not named: `fault-1`.
     #[must_use]
     pub fn numbered(index: usize) -> Self {
-        Self(format!("fault-{}", index.saturating_add(1)))
+        Self(format!("fault-{}", index.saturating_add(1)).into())
     }
 
     /// The text.
@@ -114,7 +114,7 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let invalid = || InvalidId { what: $what, value: excerpt(text), rule: ID_RULE };
-                is_id(text).then(|| Self(text.to_owned())).ok_or_else(invalid)
+                is_id(text).then(|| Self(text.into())).ok_or_else(invalid)
             }
         }
 

@@ -164,8 +164,9 @@ impl<const N: usize> From<[(&'static str, f64); N]> for Metrics {
 
 impl FromIterator<(Cow<'static, str>, Sample)> for Metrics {
     fn from_iter<I: IntoIterator<Item = (Cow<'static, str>, Sample)>>(samples: I) -> Self {
-        let mut metrics = Self::new();
-        samples.into_iter().for_each(|(name, sample)| metrics.put(name, sample));
+        let samples = samples.into_iter();
+        let mut metrics = Self(Vec::with_capacity(samples.size_hint().0));
+        samples.for_each(|(name, sample)| metrics.put(name, sample));
         metrics
     }
 }

@@ -264,7 +264,9 @@ impl Criteria {
     /// Splits `text` and lifts each part.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        Self { text: text.to_owned(), items: parse::parts(text).map(Criterion::parse).collect() }
+        let mut items: Vec<Criterion> = parse::parts(text).map(Criterion::parse).collect();
+        items.shrink_to_fit();
+        Self { text: text.to_owned(), items }
     }
 
     /// What can be lifted out of a sentence: its clauses (at commas, `and`, `with`) that are tolerances in full. An alternative (`or`)

@@ -45,6 +45,7 @@ impl Prepared {
 
     /// Adds something that will be touched.
     pub fn target(mut self, target: Target) -> Self {
+        self.scope.targets.reserve_exact(1);
         self.scope.targets.push(target);
         self
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Env, History, OperatingWindow, SafetyPolicy, Verdict};
 use crate::{
+    criterion::{BoundUnit, Comparison, Tolerance},
     metrics::{ERROR_RATE, LATENCY_P99, Metrics, Sample},
     plan::Plan,
     units::{HumanDuration, Percent},
@@ -106,6 +107,13 @@ impl SafetyPolicy for SafetyConstraints {
 
     fn time_limit(&self) -> Option<Duration> {
         Some(self.max_duration.get())
+    }
+
+    fn limits(&self) -> Vec<Tolerance> {
+        let errors = (ERROR_RATE, self.max_error_rate.fraction(), BoundUnit::Percent);
+        let latency = (LATENCY_P99, self.max_latency_p99.as_secs_f64(), BoundUnit::Seconds);
+        let at_most = |(metric, bound, unit)| Tolerance::new(metric, Comparison::AtMost, bound, unit).ok();
+        [errors, latency].into_iter().filter_map(at_most).collect()
     }
 }
 

@@ -13,7 +13,7 @@ pub use self::{
     verdict::{Reason, Verdict},
     window::{OperatingWindow, Span, WindowError, Zone},
 };
-use crate::{experiment::Observation, metrics::Metrics, plan::Plan};
+use crate::{criterion::Tolerance, experiment::Observation, metrics::Metrics, plan::Plan};
 
 /// What a policy knows of the surroundings when it admits a plan.
 #[derive(Debug, Clone)]
@@ -76,6 +76,11 @@ pub trait SafetyPolicy: fmt::Debug + Send + Sync + 'static {
     fn time_limit(&self) -> Option<Duration> {
         None
     }
+
+    /// The bounds to which [`judge`](Self::judge) holds the metrics, for reports; empty where it is not a matter of bounds.
+    fn limits(&self) -> Vec<Tolerance> {
+        Vec::new()
+    }
 }
 
 macro_rules! forward_policy {
@@ -89,6 +94,9 @@ macro_rules! forward_policy {
             }
             fn time_limit(&self) -> Option<Duration> {
                 (**self).time_limit()
+            }
+            fn limits(&self) -> Vec<Tolerance> {
+                (**self).limits()
             }
         }
     )*};
@@ -113,6 +121,13 @@ impl AllOf {
         self.0.push(Arc::new(policy));
         self
     }
+
+    /// Adds all policies of another set.
+    #[must_use]
+    pub fn and_all(mut self, policies: &Self) -> Self {
+        self.0.extend(policies.0.iter().map(Arc::clone));
+        self
+    }
 }
 
 impl SafetyPolicy for AllOf {
@@ -126,6 +141,10 @@ impl SafetyPolicy for AllOf {
 
     fn time_limit(&self) -> Option<Duration> {
         self.0.iter().filter_map(|policy| policy.time_limit()).min()
+    }
+
+    fn limits(&self) -> Vec<Tolerance> {
+        self.0.iter().flat_map(|policy| policy.limits()).collect()
     }
 }
 

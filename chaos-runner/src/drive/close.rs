@@ -1,11 +1,14 @@
 //! The end of a run: what it showed, and what is left.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use chaos_core::{
-    criterion::Outcome,
+    criterion::{Outcome, Tolerance},
     experiment::{ExperimentStatus, Phase},
     injector::Injected,
     journal::{Durability, Event, EventBody},
     probe::Judgement,
+    safety::SafetyPolicy,
 };
 
 use super::{Driver, judge, observe::under_fault};
@@ -28,6 +31,7 @@ impl Driver {
             self.shared.leave_behind(&self.id).await;
         }
         let faults = self.fault_reports();
+        let limits = self.limits();
         let this = *self;
         Box::new(RunReport {
             run: this.id,
@@ -43,7 +47,14 @@ impl Driver {
             phases: this.phases,
             experiment: this.experiment,
             ending,
+            limits,
         })
+    }
+
+    /// The bounds of the safety policies; those of a policy that panics are not known.
+    fn limits(&self) -> Vec<Tolerance> {
+        let ask = AssertUnwindSafe(|| self.policy.limits());
+        catch_unwind(ask).unwrap_or_default()
     }
 
     fn criteria(&self) -> Vec<CriterionResult> {

@@ -68,7 +68,7 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(shared: &Shared, id: &'a RunId, run: &Run) -> Result<Self, RunError> {
-        let policy = AllOf::new().and(shared.policy.clone()).and(run.policy.clone());
+        let policy = shared.policy.clone().and_all(&run.policy);
         let duration = run.experiment.duration.or_else(|| policy.time_limit());
         let problems = problems(shared, run, duration);
         PlanError::check(format!("run of {}", run.experiment.name), problems)?;

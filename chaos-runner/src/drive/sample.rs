@@ -38,7 +38,7 @@ impl Eyes {
             None => Metrics::new(),
         };
         for probe in &self.probes {
-            ask(shared, Arc::clone(probe), &mut metrics).await;
+            Box::pin(ask(shared, Arc::clone(probe), &mut metrics)).await;
         }
         metrics
     }

@@ -241,6 +241,7 @@ impl RunReport {
             let tolerances = criteria.iter().filter_map(|criterion| criterion.tolerance());
             tolerances.for_each(|tolerance| add(&mut bounds, tolerance, asked_by));
         }
+        self.limits.iter().for_each(|limit| add(&mut bounds, limit, "safety limit"));
         bounds
     }
 

@@ -41,7 +41,7 @@ struct Document<'a> {
     experiment: &'a Experiment,
 }
 
-/// A bound that a criterion, the hypothesis or the steady state sets, ready to be compared or drawn.
+/// A bound that a criterion, the hypothesis, the steady state or a safety policy sets, ready to be compared or drawn.
 #[derive(Serialize)]
 struct BoundForm {
     metric: String,
@@ -70,7 +70,7 @@ impl RunReport {
     /// The report as JSON, indented.
     ///
     /// It is one object with `schema` ([`RunReport::SCHEMA`]), the fields of the report, and the derived `status`, `exit_code`, `summary`
-    /// (the conclusion in words), `left_behind` (ids of faults), `seed` (as text) and `bounds` (the typed criteria by metric). Instants are RFC 3339 in UTC, durations are objects of `secs` and
+    /// (the conclusion in words), `left_behind` (ids of faults), `seed` (as text) and `bounds` (all bounds by metric). Instants are RFC 3339 in UTC, durations are objects of `secs` and
     /// `nanos`, ratios are 0 to 1 and times in metrics are seconds. An unknown metric is an object with its reason, never a number.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ mod words;
 use std::time::Duration;
 
 use chaos_core::{
-    criterion::{Criterion, Outcome},
+    criterion::{Criterion, Outcome, Tolerance},
     experiment::{Experiment, ExperimentStatus, Phase},
     id::{FaultId, FaultKind, RunId},
     injector::{Effect, Guarantee},
@@ -109,6 +109,8 @@ pub struct RunReport {
     pub faults: Vec<FaultReport>,
     /// The phases, in order.
     pub phases: Vec<PhaseStart>,
+    /// The bounds of the safety policies, at which the run was to be stopped.
+    pub limits: Vec<Tolerance>,
 }
 
 impl RunReport {

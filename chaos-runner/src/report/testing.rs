@@ -10,7 +10,7 @@ use chaos_core::{
     metrics::{Metrics, UnknownReason},
     plan::{Plan, PlannedFault},
     probe::Judgement,
-    safety::Reason,
+    safety::{Reason, SafetyConstraints, SafetyPolicy},
     scope::{BlastRadius, Scope, Target},
     undo::Reverted,
 };
@@ -178,6 +178,7 @@ fn skeleton(conclusion: Conclusion, ending: Ending) -> RunReport {
         steady_after: None,
         recovered_in: None,
         faults: Vec::new(),
+        limits: SafetyConstraints::default().limits(),
         phases: phases(&[
             (Phase::Preflight, 0),
             (Phase::Baseline, 5),

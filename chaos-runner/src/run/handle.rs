@@ -1,42 +1,45 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chaos_core::id::RunId;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use super::engine::Finished;
 use crate::{error::RunError, event::EventStream, event::RunEvent, machine::AbortReason, report::RunReport};
 
 /// Asks a run to stop; the first reason counts.
-#[derive(Debug, Clone)]
-pub(crate) struct AbortSwitch(Arc<watch::Sender<Option<AbortReason>>>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AbortSwitch(Arc<Switch>);
+
+#[derive(Debug, Default)]
+struct Switch {
+    reason: OnceLock<AbortReason>,
+    pulled: Notify,
+}
 
 impl AbortSwitch {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(None)))
+        Self::default()
     }
 
     pub(crate) fn pull(&self, reason: AbortReason) {
-        self.0.send_if_modified(|present| {
-            let first = present.is_none();
-            present.get_or_insert(reason);
-            first
-        });
+        if self.0.reason.set(reason).is_ok() {
+            self.0.pulled.notify_waiters();
+        }
     }
 
     pub(crate) fn pulled(&self) -> Option<AbortReason> {
-        self.0.borrow().clone()
+        self.0.reason.get().cloned()
     }
 
     /// Returns once somebody asked.
     pub(crate) async fn wait(&self) -> AbortReason {
-        let mut watch = self.0.subscribe();
         loop {
-            if let Some(reason) = watch.borrow_and_update().clone() {
+            // Enlisted before the look, so that no pull is missed in between.
+            let pulled = self.0.pulled.notified();
+            if let Some(reason) = self.pulled() {
                 return reason;
             }
-            if watch.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            pulled.await;
         }
     }
 }

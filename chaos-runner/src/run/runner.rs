@@ -80,8 +80,16 @@ impl Runner {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub async fn run_all(&self, run: Run) -> Result<RunReport, RunError> {
-        self.launch(run, false).wait().await
+    pub fn run_all(&self, run: Run) -> impl Future<Output = Result<RunReport, RunError>> + Send {
+        // Boxed until it is started: many runs may wait at once.
+        let run = Box::new(run);
+        async move {
+            let handle = {
+                let run = run;
+                self.launch(*run, false)
+            };
+            handle.wait().await
+        }
     }
 
     /// Starts a run; its handle streams the events.
