@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Env, History, OperatingWindow, SafetyPolicy, Verdict};
@@ -14,7 +15,8 @@ use crate::{
 /// 09:00 and 18:00 UTC.
 ///
 /// The seed calls its window `business_hours_only` and refuses during business hours, through 17:59; this window does the same
-/// and says so. Set [`SafetyConstraints::window`] where nothing should depend on the hour.
+/// and says so. It holds for the whole run: one that is still on when its window ends is stopped. Set
+/// [`SafetyConstraints::window`] where nothing should depend on the hour.
 ///
 /// ```
 /// use chaos_core::safety::{OperatingWindow, SafetyConstraints};
@@ -31,7 +33,7 @@ pub struct SafetyConstraints {
     pub max_latency_p99: HumanDuration,
     /// Faults are never on for longer.
     pub max_duration: HumanDuration,
-    /// When a run may start.
+    /// When faults may be on: outside it no run starts, and a run that leaves it is stopped.
     pub window: OperatingWindow,
 }
 
@@ -68,20 +70,20 @@ impl SafetyConstraints {
         self
     }
 
-    /// Sets when a run may start.
+    /// Sets when faults may be on.
     #[must_use]
     pub fn window(mut self, window: OperatingWindow) -> Self {
         self.window = window;
         self
     }
+
+    fn within_window(&self, now: DateTime<Utc>) -> Verdict {
+        self.window.refusal(now).map_or(Verdict::Allow, |why| Verdict::stop("window", why))
+    }
 }
 
 impl SafetyPolicy for SafetyConstraints {
     fn admit(&self, plan: &Plan, env: &Env) -> Verdict {
-        let window = match self.window.refusal(env.now) {
-            None => Verdict::Allow,
-            Some(why) => Verdict::stop("window", why),
-        };
         let limit = self.max_duration.get();
         let duration = if plan.duration > limit {
             Verdict::stop(
@@ -91,7 +93,7 @@ impl SafetyPolicy for SafetyConstraints {
         } else {
             Verdict::Allow
         };
-        window.and(duration)
+        self.within_window(env.now).and(duration)
     }
 
     fn judge(&self, history: &History<'_>) -> Verdict {
@@ -102,7 +104,7 @@ impl SafetyPolicy for SafetyConstraints {
         let latency = limit(metrics, LATENCY_P99, self.max_latency_p99.as_secs_f64(), |value| {
             format!("{} ms", round(value * 1e3))
         });
-        errors.and(latency)
+        self.within_window(history.now).and(errors).and(latency)
     }
 
     fn time_limit(&self) -> Option<Duration> {
@@ -134,8 +136,6 @@ fn round(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
     use crate::{
         experiment::{Observation, Phase},
@@ -177,6 +177,26 @@ mod tests {
         assert_eq!(rules, ["window", "max_duration"]);
         let always = safety.window(OperatingWindow::always());
         assert!(always.admit(&plan(Duration::from_secs(60)), &Env::at(at(10))).allows());
+    }
+
+    #[test]
+    fn a_run_that_leaves_its_window_is_stopped() {
+        let nine = at(9);
+        let minute = chrono::TimeDelta::minutes(1);
+        let well = Metrics::from([("error_rate", 0.0), ("latency_p99", 0.1)]);
+        let seen = [Observation::new(nine - minute, Phase::Observation, well.clone())];
+        let safety = SafetyConstraints::default();
+        assert!(safety.admit(&plan(Duration::from_secs(600)), &Env::at(nine - minute)).allows());
+        for observations in [&[] as &[_], &seen] {
+            let judged = |now| safety.judge(&History::new(now, Duration::from_secs(60), &well, observations));
+            assert!(judged(nine - minute).allows());
+            let stopped = judged(nine);
+            assert!(matches!(stopped, Verdict::Stop(_)), "{stopped:?}");
+            assert_eq!(stopped.reasons().len(), 1);
+            assert_eq!(stopped.reasons()[0].rule, "window");
+        }
+        let unknown = safety.judge(&History::new(nine, Duration::ZERO, &Metrics::new(), &[]));
+        assert!(matches!(unknown, Verdict::Stop(_)), "{unknown:?}");
     }
 
     #[test]
