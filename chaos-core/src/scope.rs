@@ -96,7 +96,7 @@ pub struct BlastRadius {
     /// At most this many targets, over all faults.
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub max_targets: Option<usize>,
-    /// At most this share of a counted population, for each fault.
+    /// At most this share of the population, for each fault; a fault that counts none is refused.
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub max_share: Option<Percent>,
     /// If not empty, nothing else may be touched.
@@ -119,7 +119,7 @@ impl BlastRadius {
         self
     }
 
-    /// Admits at most this share of a counted population.
+    /// Admits at most this share of the population that a fault counts; a fault that counts none is refused.
     #[must_use]
     pub const fn max_share(mut self, share: Percent) -> Self {
         self.max_share = Some(share);
@@ -157,14 +157,7 @@ impl BlastRadius {
         if scope.targets.is_empty() {
             problems.push(Problem::new("blast_radius", "a fault names no target"));
         }
-        if let (Some(share), Some(population)) = (self.max_share, scope.population) {
-            let planned = scope.targets.len();
-            if planned as f64 * 100.0 > share.get() * population as f64 {
-                problems.push(exceeded(format!(
-                    "{planned} of {population} targets are planned, at most {share} are allowed"
-                )));
-            }
-        }
+        problems.extend(self.max_share.and_then(|share| of_share(share, scope)));
         problems
     }
 
@@ -177,6 +170,21 @@ impl BlastRadius {
             None
         }
     }
+}
+
+/// A share that cannot be checked is not within its limit.
+fn of_share(share: Percent, scope: &Scope) -> Option<Problem> {
+    let planned = scope.targets.len();
+    let Some(population) = scope.population else {
+        let which = scope.targets.first().map_or_else(String::new, |target| format!(" on {target}"));
+        let message = format!("max_share is set, and a fault{which} does not count what it chooses from");
+        return Some(
+            Problem::new("blast_radius.max_share", message).hint("limit it by max_targets or only instead"),
+        );
+    };
+    (planned as f64 * 100.0 > share.get() * population as f64).then(|| {
+        exceeded(format!("{planned} of {population} targets are planned, at most {share} are allowed"))
+    })
 }
 
 fn exceeded(message: String) -> Problem {
@@ -227,10 +235,15 @@ mod tests {
     }
 
     #[test]
-    fn the_share_is_exact_and_only_of_what_was_counted() {
+    fn the_share_is_exact_and_refuses_what_was_not_counted() {
         let half = BlastRadius::default().max_share(Percent::whole(50));
         assert!(told(&half, &[scope(&["a", "b"], Some(4))]).is_empty());
-        assert!(told(&half, &[scope(&["a", "b"], None)]).is_empty());
+        assert_eq!(
+            told(&half, &[scope(&["a", "b"], None), scope(&["c"], Some(2))]),
+            [
+                "blast_radius.max_share: max_share is set, and a fault on host:a does not count what it chooses from (limit it by max_targets or only instead)"
+            ]
+        );
         assert_eq!(told(&half, &[scope(&["a", "b"], Some(3))]).len(), 1);
         for percent in 1..=100_u8 {
             let radius = BlastRadius::default().max_share(Percent::whole(percent));
