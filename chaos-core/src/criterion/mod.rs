@@ -1,7 +1,8 @@
 //! Tolerances that are evaluated: `error rate < 1%`, `latency p99 < 1s`, `failover completes in < 30s`.
 //!
 //! A text that cannot be lifted into a typed tolerance stays a manual criterion. It is never met by itself: its outcome is
-//! [`Outcome::NotEvaluated`].
+//! [`Outcome::NotEvaluated`]. Nor is a bound lifted that lacks the unit it needs, since it would always hold: a plain number above
+//! 1 on `error_rate` (write `5%`), or other than 0 on a name that begins with `latency` or ends in `_duration` (write `500ms`).
 
 mod parse;
 
@@ -209,6 +210,11 @@ impl Criterion {
     #[must_use]
     pub const fn tolerance(&self) -> Option<&Tolerance> {
         self.tolerance.as_ref()
+    }
+
+    /// What would be right, where only the unit of the bound keeps the text from being a tolerance.
+    pub(crate) fn unit_hint(&self) -> Option<&'static str> {
+        parse::unit_hint(&self.text)
     }
 
     /// Evaluates against figures. A metric that carries the criterion's whole text as its name answers a manual criterion: 0 is

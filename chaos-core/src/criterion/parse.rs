@@ -4,6 +4,7 @@
 //! make a manual criterion.
 
 use super::{BoundUnit, Comparison, Tolerance};
+use crate::metrics::ERROR_RATE;
 
 /// Signs, longest first.
 const SIGNS: [(&str, Comparison); 8] = [
@@ -104,8 +105,28 @@ pub(super) fn clauses(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `name comparison bound` or `comparison bound name`, whatever of both is there in full.
+/// `name comparison bound` or `comparison bound name`, whatever of both is there in full, and with the unit that the metric needs.
 pub(super) fn tolerance(text: &str) -> Option<Tolerance> {
+    read(text).filter(|tolerance| unit_wanted(tolerance).is_none())
+}
+
+/// What would be right, where `text` is a tolerance but for the unit of its bound.
+pub(super) fn unit_hint(text: &str) -> Option<&'static str> {
+    read(text).as_ref().and_then(unit_wanted)
+}
+
+/// `error_rate < 5` would be 500 %, and `latency_p99 < 500` more than eight minutes: bounds that always hold.
+fn unit_wanted(tolerance: &Tolerance) -> Option<&'static str> {
+    let (name, bound) = (tolerance.metric(), tolerance.bound());
+    let timed = name.starts_with("latency") || name.ends_with("_duration");
+    match tolerance.unit() {
+        BoundUnit::Plain if name == ERROR_RATE && bound.abs() > 1.0 => Some("write 5% or 0.05"),
+        BoundUnit::Plain if timed && bound != 0.0 => Some("write a unit, such as 500ms or 2s"),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> Option<Tolerance> {
     let text = text.trim().trim_end_matches('.');
     let found = find_comparison(text)?;
     let (left, right) = (text[..found.at].trim(), text[found.end..].trim());
@@ -396,6 +417,37 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_without_the_unit_that_it_needs_is_not_lifted() {
+        for text in [
+            "error_rate < 5",
+            "Error rate below 1.5",
+            "<5 error rate",
+            "latency_p99 < 500",
+            "p99 latency at most 0.3",
+            "latency < 5",
+            "failover takes less than 90",
+            "failover_duration < 30",
+        ] {
+            assert_eq!(lifted(text), "manual", "{text}");
+            assert!(unit_hint(text).is_some(), "{text}");
+            let metrics = Metrics::from([("error_rate", 1.0), ("latency_p99", 60.0)]);
+            assert!(matches!(Criterion::parse(text).judge(&metrics), Outcome::NotEvaluated { .. }), "{text}");
+        }
+        for text in [
+            "error_rate < 1",
+            "error_rate <= 0.05",
+            "error_rate < 500%",
+            "latency_p99 > 0",
+            "latency_p99 < 500ms",
+            "cache_hit_rate < 5",
+            "replicas_up >= 2",
+        ] {
+            assert_eq!(lifted(text), text);
+            assert_eq!(unit_hint(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn lists_are_split_at_their_marks_and_not_within_a_number() {
         let of = |text| parts(text).collect::<Vec<_>>();
         assert_eq!(of("1. a\n2) b; - c, d,e\n\n* f"), ["a", "b", "c", "d", "e", "f"]);
@@ -446,6 +498,7 @@ mod tests {
         ) {
             prop_assume!(bound.is_finite());
             let tolerance = Tolerance::new(name, comparison, bound, unit).unwrap();
+            prop_assume!(unit_wanted(&tolerance).is_none());
             prop_assert_eq!(super::tolerance(&tolerance.to_string()), Some(tolerance));
         }
 

@@ -10,6 +10,8 @@ use crate::{
 /// Faults are held for at least a millisecond and at most a day.
 const DURATION_RULE: &str = "an experiment lasts 1ms to 24h";
 
+const TOLERANCE_RULE: &str = "write a metric, a comparison and a bound, such as error_rate < 1%";
+
 /// Builds an [`Experiment`]; every part but the name may be left out.
 #[derive(Debug, Clone)]
 #[must_use = "an experiment is made by `build`"]
@@ -40,7 +42,7 @@ impl ExperimentBuilder {
         self
     }
 
-    /// Adds a tolerance of the steady state: `error_rate < 1%`.
+    /// Adds a tolerance of the steady state: `error_rate < 1%`. The bound needs its unit: `5%` or `0.05`, `500ms`.
     pub fn steady_state(mut self, tolerance: impl AsRef<str>) -> Self {
         self.0.hypothesis.steady_state.0.push(Criterion::parse(tolerance.as_ref()));
         self
@@ -130,7 +132,7 @@ impl ExperimentBuilder {
             .filter(|(_, item)| item.tolerance().is_none());
         problems.extend(manual.map(|(index, item)| {
             Problem::new(format!("steady_state[{index}]"), format!("`{item}` cannot be evaluated"))
-                .hint("write a metric, a comparison and a bound, such as error_rate < 1%")
+                .hint(item.unit_hint().unwrap_or(TOLERANCE_RULE))
         }));
         problems
     }

@@ -186,13 +186,17 @@ mod tests {
             .duration(HumanDuration::from_secs(86_401))
             .steady_state("error_rate < 1%")
             .steady_state("All is well")
+            .steady_state("error_rate < 5")
+            .steady_state("latency_p99 < 500")
             .build()
             .unwrap_err();
         insta::assert_snapshot!(error, @r"
-        experiment: 3 problems
+        experiment: 5 problems
           name: an experiment needs a name
           duration: 86401s is out of range (an experiment lasts 1ms to 24h)
           steady_state[1]: `All is well` cannot be evaluated (write a metric, a comparison and a bound, such as error_rate < 1%)
+          steady_state[2]: `error_rate < 5` cannot be evaluated (write 5% or 0.05)
+          steady_state[3]: `latency_p99 < 500` cannot be evaluated (write a unit, such as 500ms or 2s)
         ");
         for millis in [1, 86_400_000] {
             assert!(failover().duration(HumanDuration::from_millis(millis)).build().is_ok());
