@@ -3,6 +3,10 @@
 use chaos_core::{spec::FaultFactory, undo::ReverterRegistry};
 
 /// Adds the reverters of all faults that are compiled in. Arms nothing.
+#[cfg_attr(
+    not(any(feature = "load", feature = "proxy")),
+    expect(unused_variables, reason = "no fault is compiled in")
+)]
 pub fn register_all(registry: &mut ReverterRegistry) {
     #[cfg(feature = "proxy")]
     crate::proxy::register(registry);
@@ -23,6 +27,10 @@ pub fn register_all(registry: &mut ReverterRegistry) {
 /// # }
 /// # Ok::<(), chaos_core::error::PlanError>(())
 /// ```
+#[cfg_attr(
+    not(any(feature = "load", feature = "proxy")),
+    expect(unused_variables, reason = "no fault is compiled in")
+)]
 pub fn register_kinds(factory: &mut FaultFactory) {
     #[cfg(feature = "proxy")]
     crate::proxy::register_kinds(factory);

@@ -71,8 +71,8 @@ mod tests {
         .map(error);
         insta::assert_snapshot!(errors.join("\n"), @r#"
         spec: 2 problems
-          profile.constant.rat: unknown field `rat` (did you mean `rate`?)
           profile.constant: missing field `rate`
+          profile.constant.rat: unknown field `rat` (did you mean `rate`?)
         spec: 1 problem
           profile.constant.rate: expected a number, found the text `fast`
         spec: 2 problems
