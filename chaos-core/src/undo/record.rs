@@ -46,7 +46,7 @@ pub struct UndoRecord {
     pub payload_version: u32,
     /// When the record was made.
     pub created_at: DateTime<Utc>,
-    /// When the fault is over at the latest.
+    /// The planned end, counted from `created_at`. The injection begins later, and so may the fault end.
     pub expires_at: DateTime<Utc>,
     /// The process that injects.
     pub holder: ProcessId,
