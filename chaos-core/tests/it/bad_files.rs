@@ -92,6 +92,16 @@ fn row_22_a_limit_that_is_no_number() {
 }
 
 #[test]
+fn a_tolerance_without_its_unit() {
+    let file = and("steady_state: { tolerances: [ error_rate < 5, latency_p99 < 500, error_rate < 0.05 ] }");
+    insta::assert_snapshot!(error(file.as_bytes()), @r"
+    game.yaml: 2 problems
+      game.yaml:10:31: steady_state.tolerances[0]: `error_rate < 5` cannot be evaluated (write 5% or 0.05)
+      game.yaml:10:47: steady_state.tolerances[1]: `latency_p99 < 500` cannot be evaluated (write a unit, such as 500ms or 2s)
+    ");
+}
+
+#[test]
 fn row_23_a_duration_of_the_wrong_form() {
     let durations =
         ["0", "\"0\"", "0s", "-5s", "5", "\"5\"", "1e30s", "5 parsecs", "99999999999999h", "", "s"];
