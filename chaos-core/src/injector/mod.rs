@@ -54,6 +54,8 @@ impl FaultCtx {
 /// - `prepare` changes nothing. It reads the present state and computes all that the undo needs and all that is touched.
 /// - `inject` may fail, panic, or be dropped at any await: the undo record covers every state in between. It starts no blocking
 ///   change that it does not join.
+/// - The record of [`Prepared::held_by_process`] undoes nothing: such an `inject` hands over a [`Live`] for everything that it
+///   changed, or undoes it by a drop guard before it fails.
 /// - A second injection over our own fault is an [`InjectError::Conflict`]; faults are never stacked.
 #[async_trait]
 pub trait Injector: fmt::Debug + Send + Sync + 'static {

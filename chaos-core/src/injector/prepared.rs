@@ -30,6 +30,11 @@ impl Prepared {
     /// A fault that only this process holds: nothing of it is left once its [`Live`](super::Live) ended or the process is gone.
     /// `state` is what `inject` needs again; read it with [`Prepared::state`].
     ///
+    /// Its reverter is [`HeldByProcess`], which can change nothing. So `inject` hands over a [`Live`](super::Live) for everything
+    /// that it changed, or undoes it by a drop guard before it fails, panics or is dropped. What it leaves beside these stays
+    /// until the process ends, and the run reports it as stuck. The conformance suite drops `inject` at each of its awaits and
+    /// lets the oracle look.
+    ///
     /// # Errors
     /// [`InjectError::Failed`], if the state cannot be written as JSON.
     pub fn held_by_process(kind: FaultKind, state: &impl Serialize) -> Result<Self, InjectError> {

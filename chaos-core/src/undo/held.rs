@@ -6,6 +6,9 @@ use crate::{error::RevertError, id::FaultKind};
 /// Undoes faults that only their process holds, made by [`Prepared::held_by_process`](crate::injector::Prepared::held_by_process).
 ///
 /// There is nothing to do beyond ending the [`Live`](crate::injector::Live): once that ended, or the process is gone, so is the fault.
+/// [`Holder::ThisEnded`] says that a `Live` was handed over and ended, or that `inject` never began. After an `inject` that failed
+/// or was dropped the holder is [`Holder::This`], and the answer [`Reverted::Stuck`]: only the drop guard of `inject` could undo
+/// what it did, and nobody looked.
 #[derive(Debug, Clone)]
 pub struct HeldByProcess(FaultKind);
 
@@ -31,9 +34,9 @@ impl Reverter for HeldByProcess {
             Holder::ThisEnded => Reverted::Undone,
             Holder::Gone => Reverted::NothingToDo,
             Holder::Alive => Reverted::HeldBy(record.run.clone()),
-            Holder::This => {
-                Reverted::Stuck { why: "its live fault did not end; it ends with this process".into() }
-            }
+            Holder::This => Reverted::Stuck {
+                why: "no live fault of it is known to have ended; it ends with this process".into(),
+            },
         })
     }
 

@@ -78,9 +78,9 @@ pub enum Presence {
 /// The process that held a fault, seen from the one that undoes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Holder {
-    /// This very process, and the fault's [`Live`](crate::injector::Live) was ended.
+    /// This very process, and the fault's [`Live`](crate::injector::Live) was ended, or its injection never began.
     ThisEnded,
-    /// This very process, and the fault's `Live` is not known to have ended.
+    /// This very process, and the fault's `Live` is not known to have ended; also after an injection that handed over none.
     This,
     /// Another process, which is alive.
     Alive,

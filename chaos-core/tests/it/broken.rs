@@ -12,7 +12,10 @@ use chaos_core::{
     injector::{Capabilities, Effect, FaultCtx, Guarantee, Injector, Live, Prepared, on_end},
     scope::Target,
     testkit::{FakeHost, conformance::World},
-    undo::{Found, Presence, ProcessId, RevertCtx, Reverted, Reverter, Snapshot, UndoPayload, UndoRecord},
+    undo::{
+        Found, HeldByProcess, Presence, ProcessId, RevertCtx, Reverted, Reverter, Snapshot, UndoPayload,
+        UndoRecord,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +41,7 @@ pub(crate) enum Defect {
     DiscoversWrong,
     OtherKind,
     EndsNothing,
+    LeavesItWhenDropped,
     Invisible,
     NotFinite,
 }
@@ -83,7 +87,7 @@ impl Broken {
     }
 
     fn held(&self) -> bool {
-        self.is(Defect::EndsNothing)
+        self.is(Defect::EndsNothing) || self.is(Defect::LeavesItWhenDropped)
     }
 
     fn is_marked(&self, record: &UndoRecord) -> bool {
@@ -149,10 +153,13 @@ impl Injector for Broken {
         }
         self.host.set("db.mark", ctx.run.as_str());
         self.host.set("db", "broken");
+        if self.is(Defect::LeavesItWhenDropped) {
+            tokio::task::yield_now().await;
+        }
         let undo: Undo = prepared.state(Injector::kind(self))?;
         let (this, defect) = (self.clone(), self.defect);
         let end = move || {
-            if defect != Defect::EndsNothing {
+            if defect != Defect::EndsNothing && this.host.get("db.mark").is_some() {
                 this.undo(&undo.previous);
             }
         };
@@ -174,12 +181,15 @@ impl Reverter for Broken {
         FaultKind::from_static(if self.is(Defect::OtherKind) { "test.other" } else { Undo::KIND })
     }
 
-    async fn revert(&self, _: &RevertCtx, record: &UndoRecord) -> Result<Reverted, RevertError> {
+    async fn revert(&self, ctx: &RevertCtx, record: &UndoRecord) -> Result<Reverted, RevertError> {
         let undo: Undo = if self.is(Defect::ReadsAnyVersion) {
             Undo::deserialize(&record.payload).unwrap()
         } else {
             record.decode()?
         };
+        if self.is(Defect::LeavesItWhenDropped) {
+            return HeldByProcess::new(Injector::kind(self)).revert(ctx, record).await;
+        }
         if self.held() {
             return Ok(Reverted::NothingToDo);
         }

@@ -92,6 +92,7 @@ async fn every_defect_is_caught_by_its_test() {
         (Defect::DiscoversWrong, "discover_finds_ours"),
         (Defect::OtherKind, "kinds_agree"),
         (Defect::EndsNothing, "revert_restores"),
+        (Defect::LeavesItWhenDropped, "revert_after_dropped_inject"),
         (Defect::Invisible, "revert_restores"),
     ];
     for (defect, test) in caught {
@@ -101,6 +102,12 @@ async fn every_defect_is_caught_by_its_test() {
     let tests: std::collections::BTreeSet<_> = caught.iter().map(|(_, test)| *test).collect();
     let unproven: Vec<_> = conformance::names().filter(|name| !tests.contains(name)).collect();
     assert_eq!(unproven, ["record_round_trips"]);
+}
+
+#[tokio::test]
+async fn a_held_fault_without_a_drop_guard_fails_nothing_but_the_drop() {
+    let report = of(Defect::LeavesItWhenDropped).await;
+    assert_eq!(report.failed_names(), ["revert_after_dropped_inject"], "{report}");
 }
 
 #[tokio::test]
