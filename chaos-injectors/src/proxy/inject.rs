@@ -1,6 +1,9 @@
 //! A toxic as a fault of an experiment.
 
-use std::{marker::PhantomData, time::Instant};
+use std::{
+    marker::PhantomData,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use chaos_core::{
@@ -15,6 +18,10 @@ use super::{
     engine::{ProxyHandle, Toxic, ToxicError},
     undo::{ToxicUndo, mark},
 };
+
+/// How much longer than its run a toxic lives at least. A run measures the effect of a toxic at its very end and takes
+/// it away in its rollback; a toxic that goes by itself before that shows nothing.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
 
 /// A toxic on a proxy of this process, for as long as it is held.
 ///
@@ -99,9 +106,14 @@ impl<T: ToxicSpec> ToxicFault<T> {
             .toxicity(self.spec.share().fraction())
             .seed(ctx.seed)
             .owner(ctx.run.as_str());
-        toxic.expires = Instant::now().checked_add(ctx.max_duration);
+        toxic.expires = Instant::now().checked_add(lifetime(ctx.max_duration));
         toxic
     }
+}
+
+/// How long a toxic lives if nobody takes it away: the safety net, for a run that no longer does anything.
+fn lifetime(run: Duration) -> Duration {
+    run.saturating_add(EXPIRY_MARGIN.max(run / 2))
 }
 
 fn unknown(name: &str) -> String {

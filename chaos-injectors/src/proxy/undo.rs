@@ -107,14 +107,22 @@ impl<T: ToxicSpec> Reverter for ToxicReverter<T> {
         }
     }
 
-    /// All toxics of this kind on the proxy.
+    /// The toxics of this kind on the proxy, without those of the run's other faults: they come and go beside this one.
     async fn snapshot(&self, _: &RevertCtx, record: &UndoRecord) -> Result<Snapshot, RevertError> {
         let undo: ToxicUndo<T> = record.decode()?;
         let toxics = undo.find().map(|proxy| proxy.toxics()).unwrap_or_default();
-        let same = toxics.into_iter().filter(|toxic| is_kind::<T>(&toxic.kind));
+        let same = toxics
+            .into_iter()
+            .filter(|toxic| is_kind::<T>(&toxic.kind) && !is_of_another_fault(&toxic.name, record));
         let line = |toxic: super::Toxic| (toxic.name.clone(), format!("{:?} {:?}", toxic.stream, toxic.kind));
         Ok(Snapshot(same.map(line).collect()))
     }
+}
+
+/// Whether a toxic is of the record's run, and not the record's own.
+fn is_of_another_fault(toxic: &str, record: &UndoRecord) -> bool {
+    let of_run = toxic.strip_prefix(record.run.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    of_run.is_some_and(|fault| fault != record.fault.as_str())
 }
 
 fn is_kind<T: ToxicSpec>(kind: &ToxicKind) -> bool {

@@ -1,6 +1,10 @@
 //! Toxics as faults: prepared, injected, measured, ended, reverted.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use chaos_core::{
     error::InjectError,
@@ -16,7 +20,7 @@ use chaos_injectors::proxy::{
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::proxy_link::{Site, expect, loopback, send, until};
+use crate::proxy_link::{FOREVER, Site, expect, loopback, send, until};
 
 const NOON: DateTime<Utc> = DateTime::UNIX_EPOCH;
 const SLOW: HumanDuration = HumanDuration::from_millis(30);
@@ -102,17 +106,46 @@ async fn a_toxic_of_the_program_itself_is_no_conflict_and_stays() {
 }
 
 #[tokio::test]
-async fn a_fault_ends_by_itself_when_the_run_is_over() {
+async fn a_toxic_ends_by_itself_when_it_expires() {
     let site = Site::start().await;
     let mut link = site.link().await;
     link.ping().await;
-    let mut ctx = ctx(1);
-    ctx.max_duration = Duration::from_millis(50);
-    let (_, _live) = injected(&Latency::new(HumanDuration::from_secs(3_600)).on(&site.proxy), &ctx).await;
+    let slow = ToxicKind::Latency { latency: FOREVER, jitter: Duration::ZERO };
+    let soon = Instant::now() + Duration::from_millis(50);
+    site.proxy.add_toxic(Toxic::new("slow", slow).expires(soon)).unwrap();
     send(&mut link.server, b"held").await;
     expect(&mut link.client, b"held").await;
     let proxy = site.proxy.handle();
     until("the toxic is gone", move || proxy.toxics().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_fault_outlives_the_end_and_the_rollback_of_its_run_but_not_by_much() {
+    for (run, longest) in [(1, 31), (600, 900)] {
+        let site = Site::start().await;
+        let mut ctx = ctx(1);
+        ctx.max_duration = Duration::from_secs(run);
+        let before = Instant::now();
+        let (_, _live) = injected(&Latency::new(SLOW).on(&site.proxy), &ctx).await;
+        let expires = site.proxy.toxics()[0].expires.expect("a toxic of a fault expires");
+        let lifetime = Duration::from_secs(longest);
+        assert!(expires >= before + lifetime && expires <= Instant::now() + lifetime, "{run} s");
+    }
+}
+
+#[tokio::test]
+async fn faults_of_one_run_are_not_in_the_snapshots_of_each_other() {
+    let site = Site::start().await;
+    let reverter = ToxicReverter::<Latency>::new();
+    let base = ToxicKind::Latency { latency: Duration::from_millis(1), jitter: Duration::ZERO };
+    site.proxy.add_toxic(Toxic::new("always", base)).unwrap();
+    let (mut first, second) = (ctx(1), ctx(1));
+    first.fault = FaultId::numbered(7);
+    let (_, _up) = injected(&Latency::new(SLOW).stream(Stream::Upstream).on(&site.proxy), &first).await;
+    let (record, _down) = injected(&Latency::new(SLOW).on(&site.proxy), &second).await;
+    let seen = reverter.snapshot(&revert_ctx(Holder::This), &record).await.unwrap();
+    let own = format!("{}/{}", record.run, record.fault);
+    assert_eq!(seen.0.into_keys().collect::<Vec<_>>(), [own, "always".to_owned()]);
 }
 
 #[tokio::test]
