@@ -6,6 +6,7 @@ mod always;
 mod crash;
 #[cfg(feature = "incident")]
 mod incident;
+mod proxy_run;
 mod run;
 #[cfg(feature = "http")]
 mod source_answers;
