@@ -5,7 +5,10 @@ use chaos_core::{
     id::{FaultId, RunId},
 };
 
-use crate::{journal::LockError, report::Conclusion};
+use crate::{
+    journal::LockError,
+    report::{Conclusion, RunReport},
+};
 
 /// Why a run did not take place: nothing was injected.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,9 @@ pub enum RunError {
     /// A guard's fault did not come about.
     #[error("the fault is not on: {0}")]
     NotInjected(Conclusion),
+    /// A guard's fault could not be undone; the report says what a person can do.
+    #[error("a fault is left behind:\n{0}")]
+    LeftBehind(Box<RunReport>),
     /// The run broke in a way that is not foreseen, such as a panic in `kind` of an injector. What may have landed is rolled
     /// back, and looked for again before the next run.
     #[error("the run broke: {0}")]

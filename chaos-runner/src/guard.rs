@@ -80,11 +80,15 @@ impl FaultGuard {
     /// Takes the fault away and waits until it is gone.
     ///
     /// # Errors
-    /// [`RunError`], if the run did not take place. What could not be undone stands in
-    /// [`left_behind`](RunReport::left_behind).
+    /// [`RunError::LeftBehind`], if it is not gone, with the step that a person can do.
     pub async fn rollback(self) -> Result<RunReport, RunError> {
         self.handle.abort();
-        self.handle.wait().await
+        let report = self.handle.wait().await?;
+        if report.left_behind().next().is_some() {
+            Err(RunError::LeftBehind(Box::new(report)))
+        } else {
+            Ok(report)
+        }
     }
 
     async fn start(runner: Runner, injector: Arc<dyn Injector>) -> Result<Self, RunError> {
@@ -97,7 +101,12 @@ impl FaultGuard {
             }
         }
         let report = handle.wait().await?;
-        Err(RunError::NotInjected(report.conclusion))
+        let left = report.left_behind().next().is_some();
+        Err(if left {
+            RunError::LeftBehind(Box::new(report))
+        } else {
+            RunError::NotInjected(report.conclusion)
+        })
     }
 }
 

@@ -1,19 +1,21 @@
 //! What a killed runner left behind, undone from its journal.
 
-use std::fmt;
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
 
 use chaos_core::{
-    error::JournalError,
+    error::{JournalError, RevertError},
     experiment::ExperimentStatus,
     id::{FaultId, RunId},
     journal::{Durability, Event, EventBody, FaultState, JournalState, Outstanding, fold},
     undo::{Holder, RevertCtx, UndoRecord},
 };
+use futures_util::FutureExt;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::{
-    error::chain,
-    rollback::{self, Landed, UndoReport},
+    error::{chain, panic_text},
+    rollback::{self, Hold, Landed, UndoReport},
     run::Shared,
 };
 
@@ -78,17 +80,32 @@ impl fmt::Display for RecoveredRun {
 }
 
 /// Undoes what open runs left behind, each run for itself, last in first out, and closes those of which nothing is left.
-pub(crate) async fn recover(shared: &Shared) -> Result<RecoveryReport, JournalError> {
+pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<RecoveryReport, JournalError> {
     let mut report = RecoveryReport::default();
     for open in shared.journal.outstanding()? {
-        let recovered = recover_run(shared, open).await;
+        let run = open.run.clone();
+        let recovered = match AssertUnwindSafe(recover_run(shared, open)).catch_unwind().await {
+            Ok(recovered) => recovered,
+            Err(panic) => broken(shared, run, &panic_text(&*panic)),
+        };
         tracing::warn!(run = %recovered.run, closed = recovered.closed(), "recovered an open run");
         report.runs.push(recovered);
     }
     Ok(report)
 }
 
-async fn recover_run(shared: &Shared, open: Outstanding) -> RecoveredRun {
+/// A run whose recovery panicked stays open, for a later recovery.
+fn broken(shared: &Shared, run: RunId, what: &str) -> RecoveredRun {
+    shared.journal.release(&run);
+    RecoveredRun {
+        run,
+        experiment: None,
+        undone: Vec::new(),
+        open: vec![format!("its recovery broke: {what}")],
+    }
+}
+
+async fn recover_run(shared: &Arc<Shared>, open: Outstanding) -> RecoveredRun {
     let state = fold(&open.events);
     let mut report = RecoveredRun {
         run: open.run.clone(),
@@ -98,7 +115,9 @@ async fn recover_run(shared: &Shared, open: Outstanding) -> RecoveredRun {
     };
     for fault in state.duties() {
         for record in records(shared, &open.run, fault, &mut report.open).await {
-            report.undone.push(rollback::undo(shared, Landed::from_record(record)).await);
+            report
+                .undone
+                .push(rollback::undo(shared, Landed { record, hold: Hold::Record, before: None }).await);
         }
     }
     finish(shared, &report);
@@ -140,7 +159,9 @@ async fn discover(shared: &Shared, run: &RunId, fault: &FaultId) -> Vec<UndoReco
         let Some(reverter) = shared.registry.find(kind, chaos_core::injector::Guarantee::Recover) else {
             continue;
         };
-        match reverter.discover(&ctx).await {
+        let limited = timeout(shared.settings.rollback_timeout, reverter.discover(&ctx)).await;
+        let limit = shared.settings.rollback_timeout;
+        match limited.unwrap_or_else(|_| Err(RevertError::TimedOut { kind: kind.clone(), limit })) {
             Ok(found) => records.extend(found.into_iter().map(|found| found.record)),
             Err(error) => {
                 tracing::warn!(%kind, error = chain(&error), "cannot search for faults of this kind")

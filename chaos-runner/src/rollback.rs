@@ -1,10 +1,16 @@
 //! The undo of one fault: the only caller of `Reverter::revert`, for a live run, a recovery and the operator alike.
 
-use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use chaos_core::{
     error::{InjectError, RevertError},
-    id::{FaultId, FaultKind},
+    id::{FaultId, FaultKind, RunId},
     injector::Live,
     journal::{Durability, Event, EventBody},
     undo::{Holder, Presence, RevertCtx, Reverted, Reverter, Snapshot, UndoRecord},
@@ -18,30 +24,39 @@ use tokio::{
 
 use crate::{
     error::{chain, panic_text},
-    run::Shared,
+    run::{Broke, Shared},
     sys,
 };
 
 /// An inject that runs on the workers.
 pub(crate) type Injecting = JoinHandle<Result<Option<Box<dyn Live>>, InjectError>>;
 
-/// A fault that may have landed.
+/// A fault whose intent is durable.
 #[derive(Debug)]
 pub(crate) struct Landed {
     pub(crate) record: UndoRecord,
-    pub(crate) live: Option<Box<dyn Live>>,
-    /// An inject that could not be joined: it may land later.
-    pub(crate) pending: Option<Injecting>,
+    pub(crate) hold: Hold,
     /// The state before the inject, where the reverter can tell.
     pub(crate) before: Option<Snapshot>,
 }
 
-impl Landed {
-    /// A fault of which only the record is left.
-    pub(crate) const fn from_record(record: UndoRecord) -> Self {
-        Self { record, live: None, pending: None, before: None }
-    }
+/// What this process knows of the fault beside its record.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    /// Inject was never called.
+    NeverBegun,
+    /// Only the record is known: it was read from a journal.
+    Record,
+    /// Inject is over and handed over what it holds, which may be nothing.
+    Handed(Option<Box<dyn Live>>),
+    /// Inject failed: what it changed, and did not undo itself, is held by nobody.
+    Unsure,
+    /// Inject could not be joined: it may land later.
+    Pending(Injecting),
 }
+
+/// What was not proven to have ended in this process, kept for the next try.
+pub(crate) type Loose = Mutex<HashMap<(RunId, FaultId), Option<Injecting>>>;
 
 /// What became of one fault.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,18 +76,54 @@ pub struct UndoReport {
     pub manual: Option<String>,
 }
 
-/// Undoes one fault and writes down what came of it. Never fails: what cannot be undone is reported as stuck.
-pub(crate) async fn undo(shared: &Shared, landed: Landed) -> UndoReport {
-    let started = Instant::now();
-    let Landed { record, live, pending, before } = landed;
-    let deadline = started + shared.settings.rollback_timeout;
-    let duty = Duty { shared, record: &record, before: before.as_ref(), deadline };
-    let (how, tries) = Attempt { duty, live, pending, end_failed: false }.run().await;
+/// Undoes one fault on a thread of its own, so that a reverter that blocks holds up nothing else.
+pub(crate) async fn undo(shared: &Arc<Shared>, landed: Landed) -> UndoReport {
+    let (record, started) = (landed.record.clone(), Instant::now());
+    let theirs = Arc::clone(shared);
+    let work = async move { undo_here(&theirs, landed).await };
+    let mut task = match &shared.undoer {
+        Some(undoer) => undoer.spawn_blocking({
+            let undoer = undoer.clone();
+            move || undoer.block_on(work)
+        }),
+        None => shared.workers.spawn(work),
+    };
+    let limit = shared.settings.rollback_timeout + shared.settings.join_timeout;
+    let (how, tries) = match timeout(limit, &mut task).await {
+        Ok(Ok(undone)) => undone,
+        Ok(Err(error)) => (Reverted::Stuck { why: format!("the undo broke: {}", Broke::from(error)) }, 1),
+        Err(_) => (Reverted::Stuck { why: format!("the undo blocks for more than {limit:?}") }, 1),
+    };
     let manual = (!how.is_clear()).then(|| record.manual.clone());
     let (fault, kind) = (record.fault.clone(), record.kind.clone());
     let report = UndoReport { fault, kind, how, tries, took: started.elapsed(), manual };
-    write_down(shared, &record, &report);
+    let written = std::panic::catch_unwind(AssertUnwindSafe(|| write_down(shared, &record, &report)));
+    if written.is_err() {
+        tracing::error!(run = %record.run, fault = %record.fault, "the journal or the clock panicked");
+    }
     report
+}
+
+async fn undo_here(shared: &Shared, landed: Landed) -> (Reverted, u32) {
+    let Landed { record, hold, before } = landed;
+    let key = (record.run.clone(), record.fault.clone());
+    let loose = shared.loose().remove(&key);
+    let (live, pending, unsure) = match (hold, loose) {
+        (Hold::NeverBegun, _) => return (Reverted::NothingToDo, 0),
+        (Hold::Record, Some(pending)) => (None, pending, true),
+        (Hold::Record, None) => (None, None, false),
+        (Hold::Handed(live), _) => (live, None, false),
+        (Hold::Unsure, _) => (None, None, true),
+        (Hold::Pending(inject), _) => (None, Some(inject), false),
+    };
+    let deadline = Instant::now() + shared.settings.rollback_timeout;
+    let duty = Duty { shared, record: &record, before: before.as_ref(), deadline };
+    let mut attempt = Attempt { duty, live, pending, unsure };
+    let (how, tries) = attempt.run().await;
+    if !how.is_clear() && (attempt.unsure || attempt.pending.is_some()) {
+        shared.loose().insert(key, attempt.pending);
+    }
+    (how, tries)
 }
 
 /// What this process still holds of a fault, ended before each try.
@@ -80,7 +131,8 @@ struct Attempt<'a> {
     duty: Duty<'a>,
     live: Option<Box<dyn Live>>,
     pending: Option<Injecting>,
-    end_failed: bool,
+    /// Whether something may be held that nobody can end any more.
+    unsure: bool,
 }
 
 impl Attempt<'_> {
@@ -114,7 +166,7 @@ impl Attempt<'_> {
         let Some(live) = self.live.take() else { return };
         if let Err(error) = duty.bounded(live.end()).await {
             tracing::warn!(fault = %duty.record.fault, error = chain(&error), "the live fault did not end cleanly");
-            self.end_failed = true;
+            self.unsure = true;
         }
     }
 
@@ -123,13 +175,16 @@ impl Attempt<'_> {
         let Some(pending) = self.pending.as_mut() else { return sleep(pause).await };
         if let Ok(joined) = timeout(pause, pending).await {
             self.pending = None;
-            self.live = joined.ok().and_then(Result::ok).flatten();
+            match joined {
+                Ok(Ok(live)) => self.live = live,
+                _ => self.unsure = true,
+            }
         }
     }
 
     fn holder(&self) -> Holder {
         match sys::holder_of(&self.duty.record.holder) {
-            Holder::This if !self.end_failed && self.pending.is_none() => Holder::ThisEnded,
+            Holder::This if !self.unsure && self.pending.is_none() => Holder::ThisEnded,
             holder => holder,
         }
     }

@@ -178,6 +178,8 @@ impl ScriptedReverter {
     async fn undo(&self, ctx: &RevertCtx, record: &UndoRecord, undo: &ScriptedUndo) -> Reverted {
         let present = || self.0.presence(&record.run, &undo.setting) == Presence::Present;
         match record.guarantee {
+            // The host shows what no other reverter of held faults can see.
+            Guarantee::Process if !present() => Reverted::NothingToDo,
             Guarantee::Process => HeldByProcess::new(self.kind())
                 .revert(ctx, record)
                 .await
@@ -208,14 +210,12 @@ impl Reverter for ScriptedReverter {
         Ok(reverted)
     }
 
-    async fn presence(&self, ctx: &RevertCtx, record: &UndoRecord) -> Presence {
+    async fn presence(&self, _: &RevertCtx, record: &UndoRecord) -> Presence {
         let Ok(undo) = record.decode::<ScriptedUndo>() else {
             return Presence::Unknown;
         };
         if play(&self.0, &undo.setting, Step::Presence).await.is_err() {
             Presence::Unknown
-        } else if record.guarantee == Guarantee::Process {
-            HeldByProcess::new(self.kind()).presence(ctx, record).await
         } else {
             self.0.presence(&record.run, &undo.setting)
         }

@@ -61,7 +61,12 @@ impl Driver {
         let observations = under_fault(self.experiment.observations());
         let asked = self.experiment.success_criteria.items().iter().map(|criterion| (criterion, false));
         let lifted = self.experiment.hypothesis.lifted.iter().map(|criterion| (criterion, true));
-        asked.chain(lifted).map(|(criterion, lifted)| judge::over(criterion, lifted, observations)).collect()
+        asked
+            .chain(lifted)
+            .map(|(criterion, lifted)| {
+                judge::over(criterion, lifted, observations, self.shared.settings.unknown_grace)
+            })
+            .collect()
     }
 
     fn conclude(&self, ending: &Ending, criteria: &[CriterionResult], left_behind: bool) -> Conclusion {

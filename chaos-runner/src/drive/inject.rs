@@ -1,9 +1,13 @@
 //! Intents first, durable; then the faults, one after the other.
 
-use std::{sync::Arc, sync::PoisonError, time::Duration};
+use std::{
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use chaos_core::{
     experiment::{ExperimentStatus, Phase},
+    id::FaultId,
     injector::Live,
     journal::{Durability, Event, EventBody},
     undo::{Holder, RevertCtx, Snapshot},
@@ -15,8 +19,8 @@ use crate::{
     error::chain,
     event::RunEvent,
     machine::{AbortReason, Input},
-    rollback::{Injecting, Landed},
-    run::Broke,
+    rollback::{Hold, Injecting, Landed},
+    run::{Broke, on_worker},
 };
 
 /// How one inject ended.
@@ -38,18 +42,36 @@ impl Driver {
         if let Err(error) = self.write_intents() {
             return Input::Broke(format!("no fault without its intent: {error}"));
         }
+        self.note_intents();
+        self.injected_at = Some(Instant::now());
         let faults = Arc::clone(&self.faults);
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).reserve_exact(faults.len());
-        for fault in faults.iter() {
-            self.note_landing(fault).await;
+        for (index, fault) in faults.iter().enumerate() {
+            if let Some(reason) = self.abort.pulled() {
+                return Input::Abort(reason);
+            }
+            let before = self.snapshot(fault).await;
             let injected = self.inject_one(fault).await;
-            if let Some(input) = self.keep(fault, injected) {
+            if let Some(input) = self.keep(index, fault, before, injected) {
                 return input;
             }
         }
-        self.injected_at = Some(Instant::now());
         self.begin(Phase::Observation, "");
         Input::Injected
+    }
+
+    /// From here on each fault is undone, whether or not it was begun.
+    fn note_intents(&self) {
+        let mut ledger = self.ledger();
+        ledger.reserve_exact(self.faults.len());
+        ledger.extend(self.faults.iter().map(|fault| Landed {
+            record: fault.record(&self.shared),
+            hold: Hold::NeverBegun,
+            before: None,
+        }));
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Vec<Landed>> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All intents of the phase: one write, one sync.
@@ -62,18 +84,18 @@ impl Driver {
         self.shared.journal.append(&self.id, &intents, Durability::Durable).map_err(|error| chain(&error))
     }
 
-    /// From here on the fault may have landed.
-    async fn note_landing(&self, fault: &PreparedFault) {
-        let record = fault.record(&self.shared);
+    /// The state before the inject, where the reverter can tell.
+    async fn snapshot(&self, fault: &PreparedFault) -> Option<Snapshot> {
+        let (reverter, record) = (Arc::clone(&fault.reverter), fault.record(&self.shared));
         let ctx = RevertCtx::new(self.shared.clock.now(), Holder::ThisEnded);
-        let before =
-            timeout(self.shared.settings.prepare_timeout, fault.reverter.snapshot(&ctx, &record)).await;
-        let before: Option<Snapshot> = before.ok().and_then(Result::ok);
-        let landed = Landed { before, ..Landed::from_record(record) };
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).push(landed);
+        let limit = self.shared.settings.prepare_timeout;
+        let look =
+            on_worker(&self.shared.workers, limit, async move { reverter.snapshot(&ctx, &record).await });
+        look.await.ok().and_then(Result::ok)
     }
 
     async fn inject_one(&self, fault: &PreparedFault) -> Injected {
+        self.set_hold(&fault.id, Hold::Unsure);
         let (injector, ctx, prepared) =
             (Arc::clone(&fault.injector), fault.ctx.clone(), fault.prepared.clone());
         let mut task = self.shared.workers.spawn(async move { injector.inject(&ctx, &prepared).await });
@@ -115,30 +137,42 @@ impl Driver {
     }
 
     /// Keeps what is needed to undo the fault; an input if the injection ends here.
-    fn keep(&self, fault: &PreparedFault, injected: Injected) -> Option<Input> {
+    fn keep(
+        &self,
+        index: usize,
+        fault: &PreparedFault,
+        before: Option<Snapshot>,
+        injected: Injected,
+    ) -> Option<Input> {
+        if let Some(landed) = self.ledger().get_mut(index) {
+            landed.before = before;
+        }
         match injected {
             Injected::On(live) => {
-                self.keep_live(live, None);
+                self.set_hold(&fault.id, Hold::Handed(live));
                 self.write(EventBody::Applied { fault: fault.id.clone() });
                 self.tell(|| RunEvent::Applied { fault: fault.id.clone(), kind: fault.injector.kind() });
                 None
             }
             Injected::Broke(what) => Some(Input::Broke(format!("inject of {} broke: {what}", fault.id))),
             Injected::Hangs(what, pending) => {
-                self.keep_live(None, Some(pending));
+                self.set_hold(&fault.id, Hold::Pending(pending));
                 Some(Input::Broke(format!("inject of {} broke: {what}", fault.id)))
             }
             Injected::Aborted(reason, live, pending) => {
-                self.keep_live(live, pending);
+                match (live, pending) {
+                    (_, Some(pending)) => self.set_hold(&fault.id, Hold::Pending(pending)),
+                    (Some(live), None) => self.set_hold(&fault.id, Hold::Handed(Some(live))),
+                    (None, None) => {}
+                }
                 Some(Input::Abort(reason))
             }
         }
     }
 
-    fn keep_live(&self, live: Option<Box<dyn Live>>, pending: Option<Injecting>) {
-        if let Some(landed) = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).last_mut() {
-            landed.live = live;
-            landed.pending = pending;
+    fn set_hold(&self, fault: &FaultId, hold: Hold) {
+        if let Some(landed) = self.ledger().iter_mut().find(|landed| landed.record.fault == *fault) {
+            landed.hold = hold;
         }
     }
 }

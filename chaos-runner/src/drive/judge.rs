@@ -7,19 +7,44 @@ use chaos_core::{
 
 use crate::report::CriterionResult;
 
-/// Judges one criterion: not met if any observation misses it, with the worst value; not evaluated if none could tell.
+/// Judges one criterion: not met if any look misses it, with the worst value; not evaluated if the last look could not tell, or
+/// more than `grace` looks in a row.
 pub(super) fn over(
     criterion: &Criterion,
     from_hypothesis: bool,
     observations: &[Observation],
+    grace: u32,
 ) -> CriterionResult {
-    let outcomes = observations.iter().map(|observation| criterion.judge(&observation.metrics));
-    let worst = outcomes.reduce(|left, right| worse(criterion, left, right));
-    let outcome = worst.unwrap_or_else(|| match criterion.judge(&chaos_core::metrics::Metrics::new()) {
-        Outcome::NotEvaluated { why } if criterion.tolerance().is_none() => Outcome::NotEvaluated { why },
-        _ => Outcome::NotEvaluated { why: "there is no observation".into() },
-    });
+    let outcomes: Vec<Outcome> =
+        observations.iter().map(|observation| criterion.judge(&observation.metrics)).collect();
+    let blind = blind(&outcomes, grace);
+    let worst = outcomes.into_iter().reduce(|left, right| worse(criterion, left, right));
+    let outcome = match worst {
+        Some(Outcome::Met { .. }) if blind.is_some() => {
+            Outcome::NotEvaluated { why: blind.unwrap_or_default() }
+        }
+        Some(outcome) => outcome,
+        None if criterion.tolerance().is_none() => criterion.judge(&chaos_core::metrics::Metrics::new()),
+        None => Outcome::NotEvaluated { why: "there is no observation".into() },
+    };
     CriterionResult { criterion: criterion.clone(), from_hypothesis, outcome }
+}
+
+/// Why what was seen does not speak for the whole time: the longest stretch of looks that could not tell.
+fn blind(outcomes: &[Outcome], grace: u32) -> Option<String> {
+    let why = |outcome: &Outcome| match outcome {
+        Outcome::NotEvaluated { why } => Some(why.clone()),
+        _ => None,
+    };
+    if let Some(why) = outcomes.last().and_then(why) {
+        return Some(format!("the last look could not tell: {why}"));
+    }
+    let (mut streak, mut longest) = (0_u32, 0_u32);
+    for outcome in outcomes {
+        streak = if why(outcome).is_some() { streak + 1 } else { 0 };
+        longest = longest.max(streak);
+    }
+    (longest > grace).then(|| format!("{longest} looks in a row could not tell"))
 }
 
 fn worse(criterion: &Criterion, left: Outcome, right: Outcome) -> Outcome {

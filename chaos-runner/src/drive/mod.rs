@@ -80,7 +80,7 @@ async fn admit_and_drive(
 
 /// The driver itself broke, or code of others that it called in place.
 async fn clean_up(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     id: &RunId,
     ledger: &Ledger,
     what: String,

@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Duration};
 use chaos_core::{
     experiment::{Observation, Phase},
     id::FaultId,
-    injector::Effect,
+    injector::{Effect, Injected},
     metrics::Metrics,
     probe::Judgement,
     safety::{History, SafetyPolicy, Verdict},
 };
+use futures_util::FutureExt;
 use tokio::{
     runtime::Handle,
-    task::JoinHandle,
+    task::{JoinError, JoinHandle},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -20,7 +21,7 @@ use super::{Driver, PreparedFault};
 use crate::{
     error::{chain, panic_text},
     machine::{Ending, Input},
-    run::Shared,
+    run::{Broke, Shared},
 };
 
 /// How long the end of a run waits for the measurement of its effect.
@@ -161,19 +162,37 @@ impl EffectWatch {
 
     async fn finish(&mut self) {
         if let Some(task) = self.task.as_mut()
-            && let Ok(Ok(effects)) = timeout(EFFECT_TIMEOUT, task).await
+            && let Ok(done) = timeout(EFFECT_TIMEOUT, task).await
         {
-            self.latest = effects;
             self.task = None;
+            self.take(done);
         }
     }
 
     /// Takes over what is finished, without waiting.
     fn collect(&mut self) {
-        use futures_util::FutureExt;
-        if let Some(Ok(effects)) = self.task.as_mut().and_then(|task| task.now_or_never()) {
-            self.latest = effects;
+        if let Some(done) = self.task.as_mut().and_then(FutureExt::now_or_never) {
             self.task = None;
+            self.take(done);
+        }
+    }
+
+    /// A later measurement that failed never hides an earlier one that did not.
+    fn take(&mut self, done: Result<Vec<(FaultId, Effect)>, JoinError>) {
+        let broke = |error| Effect::not_measured(format!("the measurement {}", Broke::from(error)));
+        let measured = done.unwrap_or_else(|error| {
+            let effect = broke(error);
+            self.faults.iter().map(|fault| (fault.id.clone(), effect.clone())).collect()
+        });
+        for (id, effect) in measured {
+            let measured = !matches!(effect.injected, Injected::NotMeasured { .. });
+            match self.latest.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, known)) if measured || matches!(known.injected, Injected::NotMeasured { .. }) => {
+                    *known = effect
+                }
+                Some(_) => {}
+                None => self.latest.push((id, effect)),
+            }
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The eyes of a run: its metrics, its probes, and the judge of its steady state.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chaos_core::{
     experiment::{Experiment, Observation, Phase},
     metrics::{Metrics, MetricsSource, UnknownReason},
     probe::{Judgement, Probe, SteadyState},
 };
+use futures_util::future;
 
 use super::Driver;
 use crate::{
@@ -14,6 +15,9 @@ use crate::{
     event::RunEvent,
     run::{Broke, Shared, on_worker},
 };
+
+/// A look under the fault may take this long, however short the interval.
+const SHORTEST_LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Eyes {
@@ -31,15 +35,20 @@ impl Eyes {
         Self { source, probes, steady_state }
     }
 
-    /// Reads everything; what cannot be read is unknown.
-    pub(super) async fn look(&self, shared: &Shared) -> Metrics {
-        let mut metrics = match &self.source {
-            Some(source) => read(shared, Arc::clone(source)).await,
-            None => Metrics::new(),
+    /// Reads everything at the same time, each within the limit; what cannot be read is unknown.
+    pub(super) async fn look(&self, shared: &Shared, limit: Duration) -> Metrics {
+        let source = async {
+            match &self.source {
+                Some(source) => read(shared, Arc::clone(source), limit).await,
+                None => Metrics::new(),
+            }
         };
-        for probe in &self.probes {
-            Box::pin(ask(shared, Arc::clone(probe), &mut metrics)).await;
+        if self.probes.is_empty() {
+            return source.await;
         }
+        let probes = self.probes.iter().map(|probe| ask(shared, Arc::clone(probe), limit));
+        let (mut metrics, answers) = Box::pin(future::join(source, future::join_all(probes))).await;
+        answers.into_iter().for_each(|answer| metrics.merge(answer));
         metrics
     }
 
@@ -64,9 +73,8 @@ fn worse(left: Judgement, right: Judgement) -> Judgement {
     }
 }
 
-async fn read(shared: &Shared, source: Arc<dyn MetricsSource>) -> Metrics {
-    let read =
-        on_worker(&shared.workers, shared.settings.sample_timeout, async move { source.sample().await });
+async fn read(shared: &Shared, source: Arc<dyn MetricsSource>, limit: Duration) -> Metrics {
+    let read = on_worker(&shared.workers, limit, async move { source.sample().await });
     match read.await {
         Ok(Ok(metrics)) => metrics,
         Ok(Err(error)) => blind("the metrics source", &chain(&error)),
@@ -84,22 +92,28 @@ fn blind(what: &str, why: &str) -> Metrics {
     metrics
 }
 
-async fn ask(shared: &Shared, probe: Arc<dyn Probe>, metrics: &mut Metrics) {
+async fn ask(shared: &Shared, probe: Arc<dyn Probe>, limit: Duration) -> Metrics {
     let name: Cow<'static, str> = probe.name().to_owned().into();
-    match on_worker(&shared.workers, shared.settings.sample_timeout, async move { probe.observe().await })
-        .await
-    {
+    let mut metrics = Metrics::new();
+    match on_worker(&shared.workers, limit, async move { probe.observe().await }).await {
         Ok(Ok(value)) => metrics.insert(name, value),
         Ok(Err(error)) => metrics.insert_unknown(name, UnknownReason::Failed(chain(&error))),
         Err(Broke::TimedOut(_)) => metrics.insert_unknown(name, UnknownReason::TimedOut),
         Err(broke) => metrics.insert_unknown(name, UnknownReason::Failed(broke.to_string())),
     }
+    metrics
 }
 
 impl Driver {
     /// Looks once, keeps what was seen, and tells it.
     pub(super) async fn look(&mut self, phase: Phase) -> Metrics {
-        let metrics = self.eyes.look(&self.shared).await;
+        let settings = &self.shared.settings;
+        // Under the fault two blind intervals must not take longer because a source hangs.
+        let limit = match phase {
+            Phase::Observation => settings.sample_timeout.min(settings.interval.max(SHORTEST_LOOK)),
+            _ => settings.sample_timeout,
+        };
+        let metrics = self.eyes.look(&self.shared, limit).await;
         let observation = Observation::new(self.shared.clock.now(), phase, metrics.clone());
         self.tell(|| RunEvent::Observed(observation.clone()));
         self.experiment.observe(observation);

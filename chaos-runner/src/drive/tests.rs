@@ -105,6 +105,8 @@ fn shared(store: MockStore, reverter: MockUndoing, settings: Settings) -> Arc<Sh
         locks: TargetLocks::in_process(),
         process: sys::process_id(),
         workers: tokio::runtime::Handle::current(),
+        undoer: None,
+        loose: Default::default(),
         danger_allow_unrecovered: false,
         recovered: false.into(),
         switches: Default::default(),

@@ -79,7 +79,7 @@ impl RunnerBuilder {
         self
     }
 
-    /// Sets the journal; its runs know each other's targets within this process. The default is a [`FileJournal`] at its default place.
+    /// Sets the journal; the runs of this runner know each other's targets. The default is a [`FileJournal`] at its default place.
     pub fn journal(mut self, journal: impl Journal) -> Self {
         self.journal = Choice::Other(Arc::new(journal));
         self
@@ -111,7 +111,9 @@ impl RunnerBuilder {
 
     /// Aborts and rolls back all runs on SIGINT and SIGTERM; the process lives on, and more signals change nothing.
     ///
-    /// A library never takes signals over by itself: without this call they do what the program has arranged.
+    /// A library never takes signals over by itself: without this call they do what the program has arranged. With it they are
+    /// taken over for the rest of the process: one that comes while no run is under way does nothing here, and the program
+    /// listens for it beside, with `tokio::signal`.
     pub const fn handle_signals(mut self) -> Self {
         self.handle_signals = true;
         self
@@ -131,7 +133,7 @@ impl RunnerBuilder {
         let (journal, locks) = self.journal.open()?;
         let process = sys::process_id();
         let shutdown = self.settings.shutdown_timeout;
-        let (engine, shared) = Engine::start(self.handle_signals, shutdown, |workers| {
+        let (engine, shared) = Engine::start(self.handle_signals, shutdown, |workers, undoer| {
             Arc::new(Shared {
                 policy: self.policy,
                 registry: self.registry,
@@ -141,6 +143,8 @@ impl RunnerBuilder {
                 locks,
                 process,
                 workers,
+                undoer: Some(undoer),
+                loose: Default::default(),
                 danger_allow_unrecovered: self.danger_allow_unrecovered,
                 recovered: false.into(),
                 switches: Default::default(),

@@ -1,14 +1,17 @@
 //! The runner's own thread: every run is driven there, so that neither a caller nor the end of a caller's runtime can cancel it.
 
 use std::{
+    future::Future,
     io,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc},
     thread,
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     sync::{mpsc, oneshot},
     task::JoinSet,
 };
@@ -16,14 +19,17 @@ use tokio::{
 use super::{AbortSwitch, Run, Shared};
 use crate::{
     drive::{self, Job},
-    error::RunError,
+    error::{RunError, panic_text},
     event::RunEvent,
     machine::AbortReason,
-    recovery::{self, RecoveryReport},
+    recovery::RecoveryReport,
     report::RunReport,
     signal,
 };
 use chaos_core::{id::RunId, plan::Plan};
+
+/// More undos at once wait for each other.
+const UNDO_THREADS: usize = 64;
 
 /// What a run hands to whoever waits for it.
 pub(super) type Finished = Result<Box<RunReport>, RunError>;
@@ -49,18 +55,20 @@ impl Engine {
     pub(super) fn start(
         handle_signals: bool,
         shutdown_timeout: Duration,
-        shared: impl FnOnce(tokio::runtime::Handle) -> Arc<Shared>,
+        shared: impl FnOnce(Handle, Handle) -> Arc<Shared>,
     ) -> io::Result<(Self, Arc<Shared>)> {
         let workers =
             Builder::new_multi_thread().worker_threads(2).thread_name("chaos-worker").enable_all().build()?;
         let control = Builder::new_current_thread().enable_all().build()?;
-        let shared = shared(workers.handle().clone());
+        let (undoer, undoing) = undoer()?;
+        let shared = shared(workers.handle().clone(), undoer);
         let (orders, incoming) = mpsc::unbounded_channel();
         let (end, ended) = std_mpsc::channel();
         let signals = if handle_signals { Some(signal::listen(&control)?) } else { None };
         let held = Arc::clone(&shared);
         thread::Builder::new().name("chaos-runner".into()).spawn(move || {
             control.block_on(serve(held, incoming, signals));
+            drop(undoing);
             stop(control, workers);
             let _ = end.send(());
         })?;
@@ -73,6 +81,17 @@ impl Engine {
             let _ = orders.send(order);
         }
     }
+}
+
+/// The runtime for undoing, which has a thread for each undo under way; it ends when the sender is dropped.
+fn undoer() -> io::Result<(Handle, oneshot::Sender<()>)> {
+    let runtime = Builder::new_current_thread().max_blocking_threads(UNDO_THREADS).enable_all().build()?;
+    let (handle, (undoing, end)) = (runtime.handle().clone(), oneshot::channel::<()>());
+    thread::Builder::new().name("chaos-undo".into()).spawn(move || {
+        let _ = runtime.block_on(end);
+        runtime.shutdown_background();
+    })?;
+    Ok((handle, undoing))
 }
 
 /// Hanging code of others never holds up the end of the thread.
@@ -116,25 +135,39 @@ fn obey(shared: &Arc<Shared>, runs: &mut JoinSet<()>, order: Order) {
     let shared = Arc::clone(shared);
     match order {
         Order::Start { job, events, done } => {
-            shared.enlist(&job.id, &job.abort);
             runs.spawn(async move {
-                let id = job.id.clone();
-                let result = drive::drive(Arc::clone(&shared), job, events).await;
-                shared.delist(&id);
+                let enlisted = Enlisted(Arc::clone(&shared), job.id.clone());
+                let result = drive::drive(shared, job, events).await;
+                drop(enlisted);
                 let _ = done.send(result);
             });
         }
         Order::Plan { id, run, done } => {
             runs.spawn(async move {
-                let _ = done.send(drive::plan(&shared, &id, &run).await);
+                let _ = done.send(unbroken(drive::plan(&shared, &id, &run)).await);
             });
         }
         Order::Recover { done } => {
             runs.spawn(async move {
-                let _ = done.send(recovery::recover(&shared).await.map_err(RunError::from));
+                let _ = done.send(unbroken(shared.recover()).await);
             });
         }
     }
+}
+
+/// A run that signals and a shutdown reach, until this is dropped.
+struct Enlisted(Arc<Shared>, RunId);
+
+impl Drop for Enlisted {
+    fn drop(&mut self) {
+        self.0.delist(&self.1);
+    }
+}
+
+/// A panic of code of others is an error and not the end of the order.
+async fn unbroken<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.unwrap_or_else(|panic| Err(RunError::Broke(panic_text(&*panic))))
 }
 
 /// A job and the switch that stops it.

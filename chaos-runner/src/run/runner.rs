@@ -125,6 +125,8 @@ impl Runner {
     fn launch(&self, run: Run, with_events: bool) -> RunHandle {
         let (job, abort) = job(self.next_id(), run);
         let id = job.id.clone();
+        // Before the order: a signal that comes first stops it all the same.
+        self.shared.enlist(&id, &abort);
         let (done, result) = oneshot::channel();
         let (sender, stream) = with_events.then(mpsc::unbounded_channel).unzip();
         self.engine.order(Order::Start { job, events: sender, done });

@@ -7,7 +7,7 @@ use std::{
 
 use chaos_core::{
     clock::Clock,
-    id::RunId,
+    id::{FaultId, RunId},
     journal::Journal,
     safety::AllOf,
     undo::{ProcessId, ReverterRegistry},
@@ -19,7 +19,8 @@ use crate::{
     error::{RunError, panic_text},
     journal::TargetLocks,
     machine::AbortReason,
-    recovery,
+    recovery::{self, RecoveryReport},
+    rollback::{Injecting, Loose},
     settings::Settings,
 };
 
@@ -35,6 +36,9 @@ pub(crate) struct Shared {
     pub(crate) process: ProcessId,
     /// Where code of others runs: injectors, sources, probes.
     pub(crate) workers: Handle,
+    /// The runtime whose threads undo faults; `None` undoes on the workers, for tests on paused time.
+    pub(crate) undoer: Option<Handle>,
+    pub(crate) loose: Loose,
     pub(crate) danger_allow_unrecovered: bool,
     /// Whether earlier runs are recovered; a fault that is left behind makes it untrue again.
     pub(crate) recovered: AsyncMutex<bool>,
@@ -43,23 +47,42 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Recovers earlier runs before the first run of this runner, and again after a fault was left behind.
-    pub(crate) async fn ensure_recovered(&self) -> Result<(), RunError> {
-        let mut recovered = self.recovered.lock().await;
-        if *recovered || self.danger_allow_unrecovered {
+    pub(crate) async fn ensure_recovered(self: &Arc<Self>) -> Result<(), RunError> {
+        if self.danger_allow_unrecovered {
             return Ok(());
         }
-        let open = recovery::recover(self).await?.unrecovered();
-        if !open.is_empty() {
-            return Err(RunError::Unrecovered(open));
+        let mut recovered = self.recovered.lock().await;
+        if *recovered {
+            return Ok(());
         }
-        *recovered = true;
-        Ok(())
+        let open = self.recover_locked(&mut recovered).await?.unrecovered();
+        if open.is_empty() { Ok(()) } else { Err(RunError::Unrecovered(open)) }
+    }
+
+    /// Recovers what is open now; runs that start meanwhile wait for it.
+    pub(crate) async fn recover(self: &Arc<Self>) -> Result<RecoveryReport, RunError> {
+        let mut recovered = self.recovered.lock().await;
+        self.recover_locked(&mut recovered).await
+    }
+
+    async fn recover_locked(self: &Arc<Self>, recovered: &mut bool) -> Result<RecoveryReport, RunError> {
+        *recovered = false;
+        let report = recovery::recover(self).await?;
+        *recovered = report.unrecovered().is_empty();
+        Ok(report)
+    }
+
+    pub(crate) fn loose(&self) -> MutexGuard<'_, HashMap<(RunId, FaultId), Option<Injecting>>> {
+        self.loose.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A fault is left behind: no new runs until it is recovered.
     pub(crate) async fn leave_behind(&self, run: &RunId) {
         *self.recovered.lock().await = false;
-        self.journal.release(run);
+        let release = std::panic::AssertUnwindSafe(|| self.journal.release(run));
+        if std::panic::catch_unwind(release).is_err() {
+            tracing::error!(%run, "the journal panicked");
+        }
     }
 
     /// Makes a run known, so that signals and a shutdown reach it.

@@ -369,3 +369,20 @@ async fn even_the_shortest_run_looks_once_under_the_fault() {
         within(bench.runner.run_all(Run::new(experiment).fault(bench.fault("db")).metrics(slow))).await;
     assert_eq!(report.expect("a report").status(), ExperimentStatus::Success);
 }
+
+#[tokio::test]
+async fn an_answer_that_stops_under_the_fault_is_no_success() {
+    let bench = Bench::new();
+    let looks = Arc::new(AtomicUsize::new(0));
+    let source = function::from_fn(move || {
+        let mut seen = figures(0.01);
+        if looks.fetch_add(1, Ordering::SeqCst) < 2 {
+            seen.insert("orders_ok", 1.0);
+        }
+        seen
+    });
+    let experiment = experiment().success_criteria("orders_ok >= 1").build().expect("an experiment");
+    let run = Run::new(experiment).fault(bench.fault("db")).metrics(source);
+    let report = within(bench.runner.run_all(run)).await.expect("a report");
+    assert!(matches!(report.conclusion, Conclusion::NotEvaluated(_)), "{report}");
+}
