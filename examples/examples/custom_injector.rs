@@ -9,13 +9,13 @@ use chaos_core::{
     error::InjectError,
     experiment::Experiment,
     id::FaultKind,
-    injector::{Capabilities, Effect, FaultCtx, Injector, Live, Prepared, on_end},
+    injector::{Capabilities, Effect, FaultCtx, Injector, Live, Prepared},
     safety::{OperatingWindow, SafetyConstraints},
     scope::Target,
     select::{Mode, choose},
     units::{HumanDuration, Percent},
 };
-use chaos_examples::{Replicas, Traffic};
+use chaos_examples::{KILL, Replicas, Traffic};
 use chaos_runner::{Runner, source::function::from_fn};
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ struct PodKiller {
 #[async_trait]
 impl Injector for PodKiller {
     fn kind(&self) -> FaultKind {
-        FaultKind::from_static("example.pod_kill")
+        KILL
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -45,14 +45,14 @@ impl Injector for PodKiller {
     async fn inject(&self, _: &FaultCtx, prepared: &Prepared) -> Result<Option<Box<dyn Live>>, InjectError> {
         let chosen: Vec<String> = prepared.state(self.kind())?;
         self.pods.kill(&chosen);
-        let pods = self.pods.clone();
-        Ok(Some(on_end(move || pods.restart(chosen))))
+        Ok(Some(self.pods.restart_on_end(chosen)))
     }
 
     async fn effect(&self, _: &FaultCtx) -> Result<Effect, InjectError> {
         let (asked, all) = (self.kill_percentage.get(), self.pods.names().len());
         let killed = 100.0 - self.pods.running() as f64 / all as f64 * 100.0;
-        Ok(Effect::seen().figure("killed", asked, killed, "%"))
+        let effect = if killed > 0.0 { Effect::seen() } else { Effect::absent("no pod is down") };
+        Ok(effect.figure("killed", asked, killed, "%"))
     }
 }
 
@@ -70,6 +70,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let experiment = Experiment::builder("Kill 50% of API pods")
         .hypothesis("API remains available with 50% pod loss")
+        .steady_state("error_rate < 5%")
         .blast_radius("50% of API pods")
         .rollback_plan("Pods auto-restart via deployment")
         .success_criteria("Error rate <5%, latency p99 <1s")

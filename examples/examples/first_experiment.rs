@@ -16,7 +16,7 @@ use std::{
 };
 
 use chaos_core::{
-    error::PlanError,
+    error::{PlanError, Problem},
     experiment::Experiment,
     file::{BuiltFault, ExperimentFile},
     id::FaultId,
@@ -30,7 +30,7 @@ use chaos_injectors::{
     load::{Load, LoadSpec, Profile},
     proxy::{Latency, Proxy, ToxicSpec},
 };
-use chaos_runner::{Run, RunEvent, RunReport, Runner, Settings, journal::FileJournal};
+use chaos_runner::{Run, RunError, RunEvent, RunReport, Runner, Settings, journal::FileJournal};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::{
@@ -62,9 +62,14 @@ async fn main() -> ExitCode {
         Err(error) => {
             let causes = std::iter::successors(Some(&*error), |&error: &&dyn Error| error.source());
             causes.for_each(|cause| eprintln!("error: {cause}"));
-            ExitCode::from(2)
+            ExitCode::from(if is_bad_input(&*error) { 2 } else { 1 })
         }
     }
+}
+
+/// Whether the caller has to change something: the plan, or the file that was named.
+fn is_bad_input(error: &(dyn Error + 'static)) -> bool {
+    error.is::<PlanError>() || matches!(error.downcast_ref(), Some(RunError::Plan(_)))
 }
 
 async fn run(args: Args) -> Result<u8, Box<dyn Error>> {
@@ -86,10 +91,10 @@ async fn run(args: Args) -> Result<u8, Box<dyn Error>> {
     }
     let report = watch(&runner, run).await?;
     println!("\n{report}");
+    save(&report, &journal, &args.out)?;
+    tell_incident(&report, &journal)?;
     let took = one_request(&proxy).await?;
     println!("the next request through the proxy takes {:.1} ms", took.as_secs_f64() * 1e3);
-    tell_incident(&report, &journal)?;
-    save(&report, &journal, &args.out)?;
     traffic.stop().await;
     proxy.shutdown().await;
     Ok(report.exit_code())
@@ -111,19 +116,19 @@ fn what(args: &Args, proxy: &Proxy) -> Result<What, Box<dyn Error>> {
 }
 
 fn built_in(breach: bool, proxy: &Proxy) -> Result<What, PlanError> {
-    let latency = HumanDuration::from_millis(if breach { 900 } else { 100 });
+    let latency = HumanDuration::from_millis(if breach { 1500 } else { 100 });
     let experiment = Experiment::builder("The service bears a slow network")
         .hypothesis("100 ms more latency slows every request and fails none")
         .steady_state("error_rate < 1%")
-        .steady_state("latency_p99 < 60ms")
+        .steady_state("latency_p99 < 150ms")
         .blast_radius("the proxy before one service on loopback")
         .rollback_plan("remove the toxic from the proxy")
-        .success_criteria("error rate < 1%, latency p99 < 400ms")
+        .success_criteria("error rate < 1%, latency p99 < 700ms")
         .duration(HumanDuration::from_secs(5))
         .build()?;
     let fault = Latency::new(latency).jitter(HumanDuration::from_millis(10)).on(proxy);
     let safety = SafetyConstraints::default()
-        .max_latency_p99(HumanDuration::from_millis(500))
+        .max_latency_p99(HumanDuration::from_secs(1))
         .max_duration(HumanDuration::from_secs(15))
         .window(OperatingWindow::always());
     let faults = vec![BuiltFault { id: FaultId::numbered(0), injector: Box::new(fault) }];
@@ -131,7 +136,10 @@ fn built_in(breach: bool, proxy: &Proxy) -> Result<What, PlanError> {
 }
 
 fn from_file(path: &Path) -> Result<What, Box<dyn Error>> {
-    let file = ExperimentFile::parse_bytes(&path.display().to_string(), &fs::read(path)?)?;
+    let name = path.display().to_string();
+    let unreadable =
+        |error| PlanError::new(&name, vec![Problem::new("", format!("cannot be read: {error}"))]);
+    let file = ExperimentFile::parse_bytes(&name, &fs::read(path).map_err(unreadable)?)?;
     let mut factory = FaultFactory::new();
     chaos_injectors::register_kinds(&mut factory);
     Ok(What {

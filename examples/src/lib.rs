@@ -4,6 +4,6 @@ mod replicas;
 mod service;
 
 pub use self::{
-    replicas::{Replicas, Traffic},
+    replicas::{KILL, Replicas, Traffic},
     service::Service,
 };

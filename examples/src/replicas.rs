@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
+use chaos_core::{error::RevertError, id::FaultKind, injector::Live};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -17,6 +19,12 @@ use tokio::{
 };
 
 use crate::Service;
+
+/// The kind of the fault that kills replicas.
+pub const KILL: FaultKind = FaultKind::from_static("example.pod_kill");
+
+/// Replicas are up again in less.
+const RESTART_LIMIT: Duration = Duration::from_secs(5);
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n";
 
@@ -64,17 +72,19 @@ impl Replicas {
         names.iter().for_each(|name| drop(running.remove(name)));
     }
 
-    /// Starts replicas again, at their old addresses.
-    pub fn restart(&self, names: Vec<String>) {
-        let all = self.clone();
-        self.0.runtime.spawn(async move {
-            for name in names {
-                // The old listener may take a moment to let go of its port.
-                while all.start_again(&name).await.is_err() {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+    /// Has killed replicas started again, at their old addresses, when the fault ends. The fault has ended when they are up.
+    #[must_use]
+    pub fn restart_on_end(&self, names: Vec<String>) -> Box<dyn Live> {
+        Box::new(Restart { replicas: self.clone(), names })
+    }
+
+    async fn restart(&self, names: Vec<String>) {
+        for name in names {
+            // The old listener may take a moment to let go of its port.
+            while self.start_again(&name).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-        });
+        }
     }
 
     async fn start_again(&self, name: &str) -> io::Result<()> {
@@ -86,6 +96,34 @@ impl Replicas {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Service>> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Replicas that are down as long as this is held.
+#[derive(Debug)]
+struct Restart {
+    replicas: Replicas,
+    names: Vec<String>,
+}
+
+#[async_trait]
+impl Live for Restart {
+    async fn end(mut self: Box<Self>) -> Result<(), RevertError> {
+        let restart = self.replicas.restart(self.names.clone());
+        let timed_out = |_| RevertError::TimedOut { kind: KILL, limit: RESTART_LIMIT };
+        tokio::time::timeout(RESTART_LIMIT, restart).await.map_err(timed_out)?;
+        self.names.clear();
+        Ok(())
+    }
+}
+
+/// The fallback, if nobody ends it: the replicas come up a moment later.
+impl Drop for Restart {
+    fn drop(&mut self) {
+        let (replicas, names) = (self.replicas.clone(), std::mem::take(&mut self.names));
+        if !names.is_empty() {
+            self.replicas.0.runtime.spawn(async move { replicas.restart(names).await });
+        }
     }
 }
 
