@@ -249,5 +249,7 @@ fn intent(index: usize) -> Event {
     let state = serde_json::json!({ "proxy": "db", "toxic": index, "latency_ms": 50.5 });
     let prepared =
         Prepared::held_by_process(kind.clone(), &state).unwrap().target(Target::new("tcp-proxy", "db"));
-    event(EventBody::Intent { undo: UndoRecord::new(&ctx, kind, Guarantee::Process, &prepared, process()).into() })
+    event(EventBody::Intent {
+        undo: UndoRecord::new(&ctx, kind, Guarantee::Process, &prepared, process()).into(),
+    })
 }
