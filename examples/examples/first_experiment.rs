@@ -120,7 +120,7 @@ fn built_in(breach: bool, proxy: &Proxy) -> Result<What, PlanError> {
     let experiment = Experiment::builder("The service bears a slow network")
         .hypothesis("100 ms more latency slows every request and fails none")
         .steady_state("error_rate < 1%")
-        .steady_state("latency_p99 < 150ms")
+        .steady_state("latency_p99 < 90ms")
         .blast_radius("the proxy before one service on loopback")
         .rollback_plan("remove the toxic from the proxy")
         .success_criteria("error rate < 1%, latency p99 < 700ms")
